@@ -1,0 +1,1 @@
+"""northstar: exports of an online school in, audited impact marts out."""

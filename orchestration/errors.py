@@ -1,0 +1,33 @@
+"""The errors that a user can act on. Each names the file, row or setting, and the remedy."""
+
+
+class NorthstarError(Exception):
+    """Base of all errors with a remedy in their text; entry points print them without a traceback."""
+
+
+class SettingsError(NorthstarError):
+    """A setting (environment variable) is missing or wrong."""
+
+
+class ContractError(NorthstarError):
+    """A file in `data/sources/` does not say what it should; names file, key and remedy."""
+
+
+class LandingError(NorthstarError):
+    """The landing folder as a whole cannot be used, such as demo and own exports side by side."""
+
+
+class SecretError(NorthstarError):
+    """The pseudonym key is missing or is not the one the warehouse was built with."""
+
+
+class LockedError(NorthstarError):
+    """Another rebuild holds the lock."""
+
+
+class PublishingError(NorthstarError):
+    """The marts were not published; the old publication stays."""
+
+
+class TransformError(NorthstarError):
+    """dbt failed: a model did not build or an error-severity test did not pass."""

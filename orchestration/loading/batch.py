@@ -1,0 +1,65 @@
+"""What a source's reader receives and gives back. One transaction holds a batch of files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+import duckdb
+
+
+@dataclass(frozen=True)
+class UnpackedFile:
+    """One data file, inflated into the scratch folder.
+
+    Attributes:
+        file_id: its id in `raw.loaded_files`.
+        path: its path in the landing folder, `a.zip::member` inside a zip.
+        text: where its bytes lie, inflated but not decoded.
+        damage: why the bytes end early, such as a truncated gzip; what came before is there.
+    """
+
+    file_id: int
+    path: str
+    text: Path
+    damage: str | None = None
+
+
+@dataclass
+class FileCounts:
+    """What became of a file's rows. Rows that were loaded or are repeats are counted in `raw`.
+
+    Attributes:
+        rows_in: rows of the file: non-empty lines of JSON, records of a CSV, elements of a page.
+        quarantined: rows that could not be read; each has a row in `raw.quarantined_rows`.
+        not_in_plan: rows that the contract does not name.
+        newest_at: the newest export time in the file, UTC; makes the as-of.
+        reason: what is wrong with the file as a whole, and what to do.
+    """
+
+    rows_in: int = 0
+    quarantined: int = 0
+    not_in_plan: int = 0
+    newest_at: datetime | None = None
+    reason: str | None = None
+
+
+class Reader(Protocol):
+    """Reads the files of one source into its raw tables.
+
+    `read` runs inside the caller's transaction, on a connection with the pseudonym macros. It
+    inserts into `tables` (with `duplicate_reason` null), `raw.quarantined_rows` and
+    `raw.unknown_fields` only, and never raises because of a file's content.
+    """
+
+    source: str
+    tables: Sequence[str]
+
+    def read(
+        self, connection: duckdb.DuckDBPyConnection, files: Sequence[UnpackedFile]
+    ) -> Mapping[int, FileCounts]:
+        """Read the files; returns the counts by file id."""
+        ...
