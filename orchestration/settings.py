@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     max_quarantined_share: float = Field(
         0.05, ge=0, le=1, description="Publishing stops above this share of quarantined rows."
     )
+    dbt_target_dir: Path | None = Field(
+        None, description="Where dbt writes its manifest; default `dbt_project/target`."
+    )
     allow_missing_files: bool = Field(
         False, description="Accept that more than half of the loaded files left the landing folder."
     )
@@ -106,7 +109,9 @@ class Settings(BaseSettings):
     @property
     def dbt_target(self) -> Path:
         """Where dbt writes its manifest and compiled SQL."""
-        return DBT_PROJECT_DIR / "target"
+        if self.dbt_target_dir is None:
+            return DBT_PROJECT_DIR / "target"
+        return REPOSITORY / self.dbt_target_dir.expanduser()
 
 
 def read_settings() -> Settings:

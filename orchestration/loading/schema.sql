@@ -58,6 +58,13 @@ create table if not exists raw.run_stamp (
     load_number bigint not null              -- counts loads; orders touched_days
 );
 
+-- Which dbt code and variables the marts were built with: others call for a full refresh.
+create table if not exists raw.builds (
+    run_id varchar not null,
+    load_number bigint not null,
+    project_digest varchar not null          -- sha256 of the project's files and the variables
+);
+
 create table if not exists raw.events (
     file_id bigint not null,
     line_number bigint,                      -- only of events that are reports (outcome_reported)
