@@ -1,0 +1,144 @@
+"""The pseudonym key: where it comes from, and that it is still the one the data was built with.
+
+A key that changes unnoticed would give every learner a second key: nobody would be found again.
+Its fingerprint is therefore kept in `data/state`. The fingerprint is salted and slow to compute, so
+that a stolen state folder does not help to guess a short secret.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from orchestration.durable import write_file
+from orchestration.errors import SecretError
+from orchestration.settings import Settings
+
+_FIXED_TEXT = b"northstar pseudonym key"
+# 16 MiB and about 50 ms a guess.
+_SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 2**14, 8, 1
+
+Kind = Literal["demo", "own"]
+
+
+@dataclass(frozen=True)
+class _Fingerprint:
+    kind: Kind
+    salt: str
+    digest: str
+
+
+def pseudonym_key(
+    settings: Settings, *, is_demo: bool, on_made: Callable[[Path], None] | None = None
+) -> bytes:
+    """The key of all pseudonyms, checked against the one that was used before.
+
+    Call it under the rebuild lock, before anything is written.
+
+    Args:
+        settings: hold `secret`, and say where state and warehouse are.
+        is_demo: whether the landing folder holds demo exports: only for them a key is made.
+        on_made: called with the key's file when a key was made, so that the run can say so.
+
+    Raises:
+        SecretError: own exports without a secret, or a key that is not the one of `data/state`.
+            Nothing was written then.
+    """
+    kind: Kind = "demo" if is_demo else "own"
+    made: Path | None = None
+    if settings.secret is not None:
+        key = settings.secret.get_secret_value().encode()
+    elif not is_demo:
+        raise SecretError(
+            "NORTHSTAR_SECRET is not set, and own exports need a secret of their own: it turns "
+            "people's ids into keys. Make one with `openssl rand -hex 32`, keep it where passwords "
+            "are kept (with another one nobody is found again), and run again."
+        )
+    elif _demo_key_file(settings).exists():
+        key = _demo_key_file(settings).read_bytes()
+    else:
+        key = secrets.token_hex(32).encode()
+        made = _demo_key_file(settings)
+
+    kept = _read_fingerprint(_fingerprint_file(settings))
+    is_kept = kept is not None and hmac.compare_digest(
+        kept.digest, _digest(key, bytes.fromhex(kept.salt))
+    )
+    if kept is not None and not is_kept:
+        _refuse_unless_replaceable(settings, kept, kind)
+
+    if made is not None:
+        _make_state(settings)
+        write_file(made, key, 0o600)
+    if not is_kept or (kept is not None and kept.kind == "demo" and kind == "own"):
+        _make_state(settings)
+        _write_fingerprint(_fingerprint_file(settings), key, kind)
+    if made is not None and on_made is not None:
+        on_made(made)
+    return key
+
+
+def _refuse_unless_replaceable(settings: Settings, kept: _Fingerprint, kind: Kind) -> None:
+    """Only the key of a demo may change, and only when no warehouse holds rows made with it."""
+    file = _fingerprint_file(settings)
+    if kept.kind == "own" and kind == "demo":
+        raise SecretError(
+            f"The landing folder holds demo exports, but {file} belongs to own exports and their "
+            "key. Give the demo a folder of its own with NORTHSTAR_DATA_DIR. Nothing was changed."
+        )
+    if kept.kind == "own":
+        raise SecretError(
+            f"NORTHSTAR_SECRET is not the secret that this data was built with (see {file}). Set "
+            "the old one again. Nothing was changed."
+        )
+    if settings.warehouse.exists():
+        raise SecretError(
+            f"{settings.warehouse} was built from demo exports with another key. Remove the demo "
+            "with `make clean` and run again. Nothing was changed."
+        )
+
+
+def _demo_key_file(settings: Settings) -> Path:
+    return settings.state / "demo.key"
+
+
+def _fingerprint_file(settings: Settings) -> Path:
+    return settings.state / "key_fingerprint.json"
+
+
+def _make_state(settings: Settings) -> None:
+    settings.state.parent.mkdir(parents=True, exist_ok=True)
+    if not settings.state.exists():
+        os.mkdir(settings.state, 0o700)
+
+
+def _read_fingerprint(path: Path) -> _Fingerprint | None:
+    if not path.exists():
+        return None
+    try:
+        fingerprint = _Fingerprint(**json.loads(path.read_text(encoding="utf-8")))
+        bytes.fromhex(fingerprint.salt)
+        return fingerprint
+    except (ValueError, TypeError) as error:
+        raise SecretError(
+            f"{path} cannot be read, so nobody can tell whether the secret is the right one. Put "
+            "the file back from the backup of the state folder. Nothing was changed."
+        ) from error
+
+
+def _write_fingerprint(path: Path, key: bytes, kind: Kind) -> None:
+    salt = secrets.token_bytes(16)
+    fingerprint = _Fingerprint(kind=kind, salt=salt.hex(), digest=_digest(key, salt))
+    write_file(path, json.dumps(asdict(fingerprint), indent=2).encode(), 0o600)
+
+
+def _digest(key: bytes, salt: bytes) -> str:
+    proof = hmac.new(key, _FIXED_TEXT, hashlib.sha256).digest()
+    return hashlib.scrypt(proof, salt=salt, n=_SCRYPT_N, r=_SCRYPT_R, p=_SCRYPT_P, dklen=32).hex()
