@@ -14,6 +14,7 @@ create table if not exists raw.loaded_files (
     status varchar not null,                 -- loaded, duplicate, unreadable, unrecognised
     reason varchar,                          -- why a file is not (wholly) loaded, and what to do
     size bigint not null,                    -- bytes of landed_path
+    stored_size bigint not null,             -- bytes of the member in its zip, before inflating
     modified_ns bigint not null,             -- of landed_path: unchanged size and time need no hash
     landed_hash varchar not null,            -- sha256 of landed_path
     content_hash varchar not null,           -- sha256 of the stored member

@@ -1,0 +1,5 @@
+"""Finds the files of the landing folder, tells what they are and unpacks them. Never writes there."""
+
+from orchestration.landing.inventory import Inventory, LandedFile, take_inventory
+
+__all__ = ["Inventory", "LandedFile", "take_inventory"]

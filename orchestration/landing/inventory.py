@@ -1,0 +1,66 @@
+"""Which files lie in the landing folder: path, size and time of change, without opening any."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+# What a copy in progress or an operating system leaves behind is not an export.
+_UNFINISHED = (".part", ".partial", ".tmp", ".crdownload", ".filepart", "~")
+
+
+@dataclass(frozen=True, order=True)
+class LandedFile:
+    """A file on disk.
+
+    Attributes:
+        path: relative to the landing folder, with forward slashes.
+        size: bytes.
+        modified_ns: time of its last change, nanoseconds since the epoch.
+    """
+
+    path: str
+    size: int
+    modified_ns: int
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """All files of a landing folder, by path."""
+
+    landing: Path
+    files: tuple[LandedFile, ...]
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over paths, sizes and times: differs as soon as a file comes, changes or goes."""
+        digest = hashlib.sha256()
+        for file in self.files:
+            digest.update(f"{file.path}\0{file.size}\0{file.modified_ns}\n".encode())
+        return digest.hexdigest()
+
+
+def take_inventory(landing: Path) -> Inventory:
+    """List the landing folder; an absent folder is an empty one.
+
+    Hidden files, and files whose name says that a copy is in progress, are passed over.
+    """
+    files = sorted(_walk(landing, "")) if landing.is_dir() else []
+    return Inventory(landing, tuple(files))
+
+
+def _walk(folder: Path, prefix: str) -> Iterator[LandedFile]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name.lower().endswith(_UNFINISHED):
+                continue
+            path = f"{prefix}{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                yield from _walk(folder / entry.name, f"{path}/")
+            elif entry.is_file():
+                status = entry.stat()
+                yield LandedFile(path, status.st_size, status.st_mtime_ns)

@@ -1,0 +1,645 @@
+"""Reads Amplitude's event files and its file of merged ids.
+
+Only the columns and properties that the tracking plan names are read from a line: DuckDB skips the
+rest of it, which is most of what makes this fast, and all of what keeps it out of the warehouse.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from orchestration.contracts import TrackingPlan
+from orchestration.landing.names import AMPLITUDE_EVENTS, AMPLITUDE_MERGES
+from orchestration.loading.batch import FileCounts, UnpackedFile
+from orchestration.loading.lines import stage_lines
+from orchestration.loading.rows import stage
+from orchestration.loading.sql import identifier, literal, literals
+
+# What every line must tell; without it the row is quarantined.
+_REQUIRED: Final = {
+    "uuid": "event_id_text",
+    "event_type": "event_type",
+    "event_time": "event_at",
+    "server_upload_time": "server_uploaded_at",
+}
+_COLUMNS: Final = (
+    "uuid",
+    "$insert_id",
+    "app",
+    "event_type",
+    "event_time",
+    "server_upload_time",
+    "user_id",
+    "device_id",
+    "amplitude_id",
+    "session_id",
+    "platform",
+)
+# Amplitude's documented columns: any other one is reported as unknown.
+STANDARD_COLUMNS: Final = frozenset(
+    """$insert_id $insert_key $schema adid amplitude_attribution_ids amplitude_event_type
+    amplitude_id app city client_event_time client_upload_time country data data_type device_brand
+    device_carrier device_family device_id device_manufacturer device_model device_type dma
+    event_id event_properties event_time event_type global_user_properties group_properties groups
+    idfa ip_address is_attribution_event language library location_lat location_lng os_name
+    os_version partner_id paying plan platform processed_time region sample_rate
+    server_received_time server_upload_time session_id source_id start_version user_creation_time
+    user_id user_properties uuid version_name""".split()
+)
+# A time outside of these is a broken clock, and would break calendars and the as-of.
+_EARLIEST: Final = "1970-01-01"
+_LATEST: Final = "2200-01-01"
+_MAX_LINE_BYTES: Final = 64 * 2**20
+_SAMPLED_LINES: Final = 5_000
+_STRUCTS: Final = {"event": "event_properties", "user": "user_properties"}
+
+
+class EventReader:
+    """Reads the event files of the projects of one tracking plan into `raw.events`."""
+
+    source = AMPLITUDE_EVENTS
+    tables = ("raw.events",)
+
+    def __init__(self, plan: TrackingPlan) -> None:
+        self.plan = plan
+        self._fields = _fields(plan)
+
+    def read(
+        self, connection: duckdb.DuckDBPyConnection, files: Sequence[UnpackedFile]
+    ) -> Mapping[int, FileCounts]:
+        """Read the files; see `Reader`. The temporary table `loaded_keys` holds what was added."""
+        stage(
+            connection,
+            "batch_files",
+            {"file_id": "BIGINT", "name": "VARCHAR"},
+            ({"file_id": file.file_id, "name": str(file.text)} for file in files),
+        )
+        self._create_rows(connection)
+        damaged = [file for file in files if file.damage is not None]
+        sound = [file for file in files if file.damage is None]
+        damaged += self._read_sound(connection, sound)
+        if damaged:
+            self._salvage(connection, damaged)
+        counts = self._count(connection, files)
+        self._report_unknown(connection, sound)
+        self._insert(connection)
+        self._number_lines(connection, files)
+        return counts
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def _create_rows(self, connection: duckdb.DuckDBPyConnection) -> None:
+        connection.execute(
+            f"create or replace temp table event_rows as "
+            f"select 0::bigint as file_id, 0::bigint as line_number, {self._projection('line')} "
+            f"from (select null::{self._struct_type()} as line) where false"
+        )
+
+    def _read_sound(
+        self, connection: duckdb.DuckDBPyConnection, files: Sequence[UnpackedFile]
+    ) -> list[UnpackedFile]:
+        """Read files as they are; returns those that hold something that cannot be read so."""
+        if not files:
+            return []
+        names = ", ".join(literal(str(file.text)) for file in files)
+        columns = ", ".join(
+            f"{literal(name)}: {literal(kind)}" for name, kind in self._fields.items()
+        )
+        fields = ", ".join(f"{identifier(name)} := {identifier(name)}" for name in self._fields)
+        try:
+            connection.execute(
+                f"""
+                insert into event_rows
+                select batch_files.file_id, null, {self._projection("line")}
+                from (
+                    select filename, struct_pack({fields}) as line
+                    from read_json(
+                        [{names}],
+                        format = 'newline_delimited',
+                        columns = {{{columns}}},
+                        filename = true,
+                        maximum_object_size = {_MAX_LINE_BYTES}
+                    )
+                ) as lines
+                join batch_files on batch_files.name = lines.filename
+                """
+            )
+        except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.IOException):
+            # One bad line fails the whole statement. Halving finds the bad files in few reads,
+            # and asks nothing of the wording of the message.
+            if len(files) == 1:
+                return list(files)
+            half = len(files) // 2
+            return [
+                *self._read_sound(connection, files[:half]),
+                *self._read_sound(connection, files[half:]),
+            ]
+        found = connection.execute(
+            f"select distinct file_id from event_rows where {_broken('event_rows')}"
+        ).fetchall()
+        broken = {row[0] for row in found} & {file.file_id for file in files}
+        if broken:
+            connection.execute(
+                "delete from event_rows where file_id in (select unnest($1))", [list(broken)]
+            )
+        return [file for file in files if file.file_id in broken]
+
+    def _salvage(
+        self, connection: duckdb.DuckDBPyConnection, files: Sequence[UnpackedFile]
+    ) -> None:
+        """Read damaged files line by line; what cannot be read is quarantined with its reason."""
+        stage_lines(connection, files)
+        structure = literal(json.dumps(_json_structure(self._fields)))
+        connection.execute(
+            f"""
+            create or replace temp table salvaged as
+            with judged as (
+                select *, case
+                    when not is_utf8 then 'not UTF-8'
+                    when not json_valid(line) then 'not valid JSON'
+                    when json_type(line) <> 'OBJECT' then 'not a JSON object'
+                    when len(json_keys(line)) > len(list_distinct(json_keys(line)))
+                        then 'a key occurs twice'
+                    {_struct_checks(self._fields)}
+                end as reason
+                from damaged_lines
+            ),
+            read as (
+                select *, case when reason is null
+                    then try(json_transform(line, {structure})) end as fields
+                from judged
+            )
+            select file_id, line_number, line as line_text,
+                case when reason is null and fields is null
+                    then 'its values have other types than Amplitude''s' else reason end as reason,
+                {self._projection("fields")}
+            from read
+            """
+        )
+        connection.execute(
+            f"""
+            insert into raw.quarantined_rows
+            select file_id, line_number, keyed_uuid('line:' || line_text),
+                coalesce(reason, {_broken_reason("salvaged")})
+            from salvaged
+            where reason is not null or {_broken("salvaged")}
+            """
+        )
+        connection.execute(
+            f"""
+            insert into event_rows
+            select * exclude (line_text, reason) from salvaged
+            where reason is null and not ({_broken("salvaged")})
+            """
+        )
+
+    # -- what follows from the rows -------------------------------------------------------------
+
+    def _count(
+        self, connection: duckdb.DuckDBPyConnection, files: Sequence[UnpackedFile]
+    ) -> dict[int, FileCounts]:
+        counts = {file.file_id: FileCounts(reason=file.damage) for file in files}
+        for file_id, rows, not_in_plan, newest_at in connection.execute(
+            f"""
+            select file_id, count(*), count(*) filter (not {self._is_planned()}),
+                max(server_uploaded_at)
+            from event_rows group by file_id
+            """
+        ).fetchall():
+            counts[file_id].rows_in += rows
+            counts[file_id].not_in_plan = not_in_plan
+            counts[file_id].newest_at = newest_at
+        for file_id, rows in connection.execute(
+            """
+            select file_id, count(*) from raw.quarantined_rows
+            where file_id in (select file_id from batch_files) and line_number is not null
+            group by file_id
+            """
+        ).fetchall():
+            counts[file_id].rows_in += rows
+            counts[file_id].quarantined = rows
+        return counts
+
+    def _insert(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Hash distinct ids, not rows, and insert. Ids occur many times, a hash costs twice 64
+        bytes of SHA-256."""
+        for kind in ("user", "device", "amplitude", "email"):
+            connection.execute(
+                f"""
+                create or replace temp table {kind}_keys as
+                select {kind}_id, {kind}_key({kind}_id) as {kind}_key
+                from (select distinct {kind}_id from event_rows where {kind}_id is not null)
+                """
+            )
+        connection.execute(
+            f"""
+            insert into raw.events
+            select
+                file_id,
+                line_number,
+                coalesce(
+                    try_cast(event_id_text as uuid), keyed_uuid('event:' || event_id_text)
+                ) as event_id,
+                app,
+                event_type,
+                event_at,
+                server_uploaded_at,
+                user_key,
+                device_key,
+                amplitude_key,
+                email_key,
+                session_id,
+                platform,
+                country,
+                course_id,
+                plan,
+                spoken_language,
+                channel,
+                outcome_type,
+                outcome_date,
+                outcome_date_text,
+                credited,
+                would_not_have_happened,
+                quantity,
+                properties,
+                is_excluded,
+                -- The key of a hash over every row has to be cheap: MD5 over a secret salt.
+                md5(getvariable('insert_salt') || app || chr(0) || device_id || chr(0) || insert_id)
+                    ::uuid as insert_key,
+                null as duplicate_reason
+            from event_rows
+            left join user_keys using (user_id)
+            left join device_keys using (device_id)
+            left join amplitude_keys using (amplitude_id)
+            left join email_keys using (email_id)
+            where {self._is_planned()}
+            """
+        )
+
+    def _number_lines(
+        self, connection: duckdb.DuckDBPyConnection, files: Sequence[UnpackedFile]
+    ) -> None:
+        """Give the events that are outcome reports their line numbers, for the auditor.
+
+        DuckDB's reader knows none, and counting lines for every event would cost more than the
+        load: so the few reports are searched for in their files by their uuid.
+        """
+        reports = sorted(
+            name for name, event in self.plan.events.items() if "outcome_reported" in event.meanings
+        )
+        if not reports:
+            return
+        wanted: dict[int, set[str]] = {}
+        for file_id, text in connection.execute(
+            f"select file_id, event_id_text from event_rows "
+            f"where line_number is null and event_type in ({literals(reports)})"
+        ).fetchall():
+            wanted.setdefault(file_id, set()).add(text)
+        found = [
+            {"file_id": file.file_id, "uuid": text, "line_number": number}
+            for file in files
+            if file.file_id in wanted
+            for text, number in find_lines(file.text, "uuid", wanted[file.file_id]).items()
+        ]
+        if not found:
+            return
+        stage(
+            connection,
+            "report_lines",
+            {"file_id": "BIGINT", "uuid": "VARCHAR", "line_number": "BIGINT"},
+            found,
+        )
+        connection.execute(
+            """
+            update raw.events set line_number = report_lines.line_number
+            from report_lines
+            where events.file_id = report_lines.file_id
+                and events.event_id = coalesce(
+                    try_cast(report_lines.uuid as uuid), keyed_uuid('event:' || report_lines.uuid)
+                )
+            """
+        )
+
+    def _report_unknown(
+        self, connection: duckdb.DuckDBPyConnection, files: Sequence[UnpackedFile]
+    ) -> None:
+        """Count event types outside of the plan (all rows) and unknown fields (a sample)."""
+        connection.execute(
+            f"""
+            insert into raw.unknown_fields
+            select file_id, {literal(self.source)}, 'event_type: ' || event_type, count(*), false
+            from event_rows where not {self._is_planned()}
+            group by file_id, event_type
+            """
+        )
+        if self.plan.plans:
+            connection.execute(
+                f"""
+                insert into raw.unknown_fields
+                select file_id, {literal(self.source)}, 'plan: ' || plan_text, count(*), false
+                from event_rows where plan is null and plan_text is not null
+                group by file_id, plan_text
+                """
+            )
+        if not files:
+            return
+        largest = max(files, key=lambda file: file.text.stat().st_size)
+        known = STANDARD_COLUMNS | {
+            f"{_STRUCTS[scope]}.{name}"
+            for scope, name in (path.split(".", 1) for path in (*_paths(self.plan), *self.plan.ignore))
+            if scope in _STRUCTS
+        }
+        connection.execute(
+            f"""
+            insert into raw.unknown_fields
+            with sampled as (
+                select json as line from read_json_objects(
+                    {literal(str(largest.text))}, format = 'newline_delimited',
+                    maximum_object_size = {_MAX_LINE_BYTES}
+                ) limit {_SAMPLED_LINES}
+            ),
+            fields as (
+                select unnest(json_keys(line)) as field from sampled
+                union all
+                select 'event_properties.' || unnest(json_keys(line -> 'event_properties'))
+                from sampled
+                union all
+                select 'user_properties.' || unnest(json_keys(line -> 'user_properties'))
+                from sampled
+            )
+            select {largest.file_id}, {literal(self.source)}, field, count(*), true
+            from fields where field not in ({literals(sorted(known))})
+            group by field
+            """
+        )
+
+    # -- SQL from the plan ----------------------------------------------------------------------
+
+    def _is_planned(self) -> str:
+        return f"(event_type in ({literals(sorted(self.plan.events))}))"
+
+    def _struct_type(self) -> str:
+        fields = ", ".join(f"{identifier(name)} {kind}" for name, kind in self._fields.items())
+        return f"struct({fields})"
+
+    def _role(self, role: str, line: str) -> str:
+        paths = self.plan.roles.get(role, ())
+        if not paths:
+            return "null::varchar"
+        return f"coalesce({', '.join(_path(path, line) for path in paths)}, null)"
+
+    def _projection(self, line: str) -> str:
+        """The columns of `event_rows` from a struct of the fields."""
+
+        def role(name: str) -> str:
+            return self._role(name, line)
+
+        def column(name: str) -> str:
+            return f"{line}.{identifier(name)}"
+
+        def yes_or_no(name: str) -> str:
+            answer = f"lower(trim({role(name)}))"
+            return (
+                f"case when {answer} in ({literals(self.plan.yes)}) then 'yes' "
+                f"when {answer} in ({literals(self.plan.no)}) then 'no' end"
+            )
+
+        segments = " ".join(
+            f"when {literal(value)} then {literal(segment)}"
+            for value, segment in self.plan.plans.items()
+        )
+        plan = f"case trim({role('plan')}) {segments} end" if segments else "null::varchar"
+        excluded = " or ".join(
+            f"coalesce(lower({_path(rule.property, line)}) in "
+            f"({literals(value.lower() for value in rule.equals)}), false)"
+            for rule in self.plan.exclude
+        )
+        outcome_date = f"try_cast({role('outcome_date')} as date)"
+        return f"""
+            nullif(trim({column("uuid")}), '') as event_id_text,
+            coalesce(nullif({column("app")}, ''), {literal(self.plan.projects[0])}) as app,
+            nullif({column("event_type")}, '') as event_type,
+            {_time(column("event_time"))} as event_at,
+            {_time(column("server_upload_time"))} as server_uploaded_at,
+            {column("user_id")} as user_id,
+            {column("device_id")} as device_id,
+            {column("amplitude_id")} as amplitude_id,
+            {role("email")} as email_id,
+            nullif(try_cast({column("session_id")} as bigint), -1) as session_id,
+            {column("platform")} as platform,
+            {role("country")} as country,
+            {role("course_id")} as course_id,
+            {plan} as plan,
+            {role("plan")} as plan_text,
+            {role("spoken_language")} as spoken_language,
+            {role("channel")} as channel,
+            {role("outcome_type")} as outcome_type,
+            {outcome_date} as outcome_date,
+            case when {outcome_date} is null then {role("outcome_date")} end as outcome_date_text,
+            {yes_or_no("credited")} as credited,
+            {yes_or_no("would_not_have_happened")} as would_not_have_happened,
+            try_cast({role("quantity")} as double) as quantity,
+            {self._properties(line)} as properties,
+            {excluded or "false"} as is_excluded,
+            nullif({column("$insert_id")}, '') as insert_id
+        """
+
+    def _properties(self, line: str) -> str:
+        cases = []
+        for name, event in sorted(self.plan.events.items()):
+            if event.keep:
+                entries = ", ".join(
+                    f"{{'key': {literal(key)}, 'value': {_path(f'event.{key}', line)}}}"
+                    for key in event.keep
+                )
+                cases.append(
+                    f"when {literal(name)} then map_from_entries("
+                    f"list_filter([{entries}], lambda entry: entry.value is not null))"
+                )
+        if not cases:
+            return "null::map(varchar, varchar)"
+        return f"case {line}.event_type {' '.join(cases)} end"
+
+
+class MergeReader:
+    """Reads Amplitude's files of merged ids into `raw.amplitude_merges`.
+
+    They are small, so every line is read as text, and the line numbers come for free.
+    """
+
+    source = AMPLITUDE_MERGES
+    tables = ("raw.amplitude_merges",)
+
+    def read(
+        self, connection: duckdb.DuckDBPyConnection, files: Sequence[UnpackedFile]
+    ) -> Mapping[int, FileCounts]:
+        """Read the files; see `Reader`."""
+        stage_lines(connection, files)
+        connection.execute(
+            """
+            create or replace temp table merge_rows as
+            with read as (
+                select *, case when is_utf8 and json_valid(line) and json_type(line) = 'OBJECT'
+                    then line end as object
+                from damaged_lines
+            ),
+            fields as (
+                select *,
+                    nullif(trim(object ->> 'amplitude_id'), '') as amplitude_id,
+                    nullif(trim(object ->> 'merged_amplitude_id'), '') as merged_amplitude_id,
+                    try_cast(coalesce(object ->> 'merge_server_time', object ->> 'merge_time')
+                        as bigint) as merged_ms
+                from read
+            )
+            select *, case
+                when object is null then 'not a JSON object'
+                when amplitude_id is null then 'amplitude_id is missing'
+                when merged_amplitude_id is null then 'merged_amplitude_id is missing'
+                when merged_ms is null then 'merge_server_time is missing or not a number'
+                when merged_ms not between 0 and 7258118400000
+                    then 'merge_server_time is not milliseconds since 1970'
+            end as reason
+            from fields
+            """
+        )
+        connection.execute(
+            """
+            insert into raw.quarantined_rows
+            select file_id, line_number, keyed_uuid('line:' || line), reason
+            from merge_rows where reason is not null
+            """
+        )
+        connection.execute(
+            """
+            insert into raw.amplitude_merges
+            select file_id, line_number,
+                keyed_uuid(concat_ws(':', 'row', amplitude_id, merged_amplitude_id, merged_ms)),
+                amplitude_key(amplitude_id), amplitude_key(merged_amplitude_id),
+                make_timestamp(merged_ms * 1000), null
+            from merge_rows where reason is null
+            """
+        )
+        counts = {file.file_id: FileCounts(reason=file.damage) for file in files}
+        for file_id, rows, quarantined, newest_ms in connection.execute(
+            """
+            select file_id, count(*), count(reason),
+                make_timestamp(max(merged_ms) filter (reason is null) * 1000)
+            from merge_rows group by file_id
+            """
+        ).fetchall():
+            found = counts[file_id]
+            found.rows_in, found.quarantined, found.newest_at = rows, quarantined, newest_ms
+        return counts
+
+
+def find_lines(text: Path, key: str, values: set[str]) -> dict[str, int]:
+    """Line numbers (from 1) of the lines of a JSON-lines file whose `key` is one of `values`."""
+    numbers: dict[str, int] = {}
+    if text.stat().st_size == 0:
+        return numbers
+    with text.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        places: dict[int, str] = {}
+        for value in values:
+            needle = value.encode()
+            start = content.find(needle)
+            while start >= 0:
+                begin = content.rfind(b"\n", 0, start) + 1
+                end = content.find(b"\n", start)
+                line = content[begin : end if end >= 0 else len(content)]
+                if _value_of(line, key) == value:
+                    places[begin] = value
+                    break
+                start = content.find(needle, start + 1)
+        number, position = 1, 0
+        for begin in sorted(places):
+            while (newline := content.find(b"\n", position, begin)) >= 0:
+                number, position = number + 1, newline + 1
+            numbers[places[begin]] = number
+    return numbers
+
+
+def _value_of(line: bytes, key: str) -> str | None:
+    try:
+        value = json.loads(line)[key]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return str(value).strip()
+
+
+def _paths(plan: TrackingPlan) -> list[str]:
+    """Every property and column that the plan reads, as `event.x`, `user.x` or `column.x`."""
+    return [
+        *(path for paths in plan.roles.values() for path in paths),
+        *(rule.property for rule in plan.exclude),
+        *(f"event.{key}" for event in plan.events.values() for key in event.keep),
+    ]
+
+
+def _fields(plan: TrackingPlan) -> dict[str, str]:
+    """The fields to read and their DuckDB types: columns, and one struct per kind of property."""
+    structs: dict[str, set[str]] = {scope: set() for scope in _STRUCTS}
+    columns = dict.fromkeys(_COLUMNS, "VARCHAR")
+    for path in _paths(plan):
+        scope, name = path.split(".", 1)
+        if scope == "column":
+            columns.setdefault(name, "VARCHAR")
+        else:
+            structs[scope].add(name)
+    for scope, names in structs.items():
+        if names:
+            fields = ", ".join(f"{identifier(name)} VARCHAR" for name in sorted(names))
+            columns[_STRUCTS[scope]] = f"STRUCT({fields})"
+    return columns
+
+
+def _json_structure(fields: Mapping[str, str]) -> dict[str, object]:
+    """The same fields as `json_transform` wants them."""
+    rows = duckdb.sql(
+        "select "
+        + ", ".join(f"null::{kind} as {identifier(name)}" for name, kind in fields.items())
+    )
+    return {
+        name: {child: "VARCHAR" for child, _ in kind.children}
+        if kind.id == "struct"
+        else "VARCHAR"
+        for name, kind in zip(rows.columns, rows.types, strict=True)
+    }
+
+
+def _path(path: str, line: str) -> str:
+    scope, name = path.split(".", 1)
+    if scope == "column":
+        return f"{line}.{identifier(name)}"
+    return f"{line}.{_STRUCTS[scope]}.{identifier(name)}"
+
+
+def _time(column: str) -> str:
+    cast = f"try_cast({column} as timestamp)"
+    return f"case when {cast} >= '{_EARLIEST}' and {cast} < '{_LATEST}' then {cast} end"
+
+
+def _broken(table: str) -> str:
+    return " or ".join(f"{table}.{column} is null" for column in _REQUIRED.values())
+
+
+def _broken_reason(table: str) -> str:
+    cases = " ".join(
+        f"when {table}.{column} is null then {literal(f'{name} is missing or not readable')}"
+        for name, column in _REQUIRED.items()
+    )
+    return f"case {cases} end"
+
+
+def _struct_checks(fields: Mapping[str, str]) -> str:
+    return "\n".join(
+        f"when coalesce(json_type(line -> {literal(name)}), 'NULL') not in ('OBJECT', 'NULL') "
+        f"then {literal(f'{name} is not a JSON object')}"
+        for name in _STRUCTS.values()
+        if name in fields
+    )

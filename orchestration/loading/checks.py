@@ -1,0 +1,257 @@
+"""Figures about what was loaded, as plain SQL: whoever asks decides what is too much."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import duckdb
+
+# The project of an Amplitude file, from its name; see the naming rule of such files.
+_PROJECT = r"regexp_extract(path, '(\d+)_\d{4}-\d{2}-\d{2}_\d{1,2}(#\d+)?\.json(\.gz)?$', 1)"
+
+# Files that are there, whether or not their rows came from this copy of them.
+_EXPORTED = f"""
+    select {_PROJECT} as project, exported_hour, loaded
+    from raw.loaded_files
+    where source = 'amplitude_events'
+        and status in ('loaded', 'duplicate')
+        and exported_hour is not null
+"""
+
+
+@dataclass(frozen=True)
+class UnknownField:
+    """A field or event type that exports hold and no contract names."""
+
+    source: str
+    field: str
+    occurrences: int
+    is_sampled: bool
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Consecutive hours of one Amplitude project without a file; first and last are missing too."""
+
+    project: str
+    first_hour: datetime
+    last_hour: datetime
+    hours: int
+
+
+@dataclass(frozen=True)
+class Volume:
+    """The newest day of one Amplitude project against the same weekday of the weeks before.
+
+    Attributes:
+        project: Amplitude's number of it.
+        day: the newest day of upload, UTC.
+        until_hour: the newest hour of that day; the days before are counted up to it, too, so that
+            a day that is still going on is not too small.
+        rows: loaded of that day.
+        usual_rows: median of the weeks before; null without any.
+        weeks: how many there were.
+    """
+
+    project: str
+    day: date
+    until_hour: int
+    rows: int
+    usual_rows: float | None
+    weeks: int
+
+
+@dataclass(frozen=True)
+class QuarantinedShare:
+    """Rows of one source that could not be read."""
+
+    source: str
+    rows_in: int
+    quarantined: int
+
+    @property
+    def share(self) -> float:
+        """Between 0 and 1."""
+        return self.quarantined / self.rows_in
+
+
+@dataclass(frozen=True)
+class Imbalance:
+    """A file whose rows are not all accounted for."""
+
+    path: str
+    rows_in: int
+    accounted_for: int
+
+
+@dataclass(frozen=True)
+class UnreadFile:
+    """A file that brought nothing, and why."""
+
+    path: str
+    status: str
+    reason: str | None
+
+
+def unknown_fields(connection: duckdb.DuckDBPyConnection) -> list[UnknownField]:
+    """What the exports hold and the contracts do not name, the most frequent first."""
+    rows = connection.execute(
+        """
+        select source, field, sum(occurrences)::bigint, bool_or(is_sampled)
+        from raw.unknown_fields
+        group by source, field
+        order by sum(occurrences) desc, source, field
+        """
+    ).fetchall()
+    return [UnknownField(*row) for row in rows]
+
+
+def missing_export_hours(connection: duckdb.DuckDBPyConnection) -> list[Gap]:
+    """Hours without a file, between the first and the last hour of each project, oldest first."""
+    rows = connection.execute(
+        f"""
+        with
+        exported as ({_EXPORTED}),
+        hours as (select distinct project, exported_hour from exported),
+        steps as (
+            select
+                project,
+                exported_hour,
+                lead(exported_hour) over (partition by project order by exported_hour) as next_hour
+            from hours
+        )
+        select
+            project,
+            exported_hour + interval 1 hour,
+            next_hour - interval 1 hour,
+            datediff('hour', exported_hour, next_hour) - 1
+        from steps
+        where next_hour > exported_hour + interval 1 hour
+        order by project, exported_hour
+        """
+    ).fetchall()
+    return [Gap(*row) for row in rows]
+
+
+def newest_day_volumes(
+    connection: duckdb.DuckDBPyConnection, *, weeks: int = 8
+) -> list[Volume]:
+    """Rows of the newest day of each project, and the median of the same weekday before it.
+
+    Args:
+        connection: the warehouse.
+        weeks: how many weeks are looked back on; weeks without any file of that weekday are passed
+            over rather than counted as 0.
+    """
+    rows = connection.execute(
+        f"""
+        with
+        exported as ({_EXPORTED}),
+        newest as (
+            select
+                project,
+                max(exported_hour)::date as newest_day,
+                hour(max(exported_hour)) as until_hour
+            from exported
+            group by project
+        ),
+        days as (
+            select
+                exported.project,
+                newest.newest_day,
+                newest.until_hour,
+                exported.exported_hour::date as exported_day,
+                sum(exported.loaded)::bigint as loaded
+            from exported
+            inner join newest
+                on exported.project = newest.project
+                and hour(exported.exported_hour) <= newest.until_hour
+                and exported.exported_hour::date in (
+                    select newest.newest_day - (7 * week)::integer from range(0, $weeks + 1) as w(week)
+                )
+            group by all
+        )
+        select
+            project,
+            newest_day,
+            until_hour,
+            sum(loaded) filter (where exported_day = newest_day)::bigint,
+            median(loaded) filter (where exported_day < newest_day),
+            count(*) filter (where exported_day < newest_day)
+        from days
+        group by project, newest_day, until_hour
+        order by project
+        """,
+        {"weeks": weeks},
+    ).fetchall()
+    return [Volume(*row) for row in rows]
+
+
+def quarantined_shares(connection: duckdb.DuckDBPyConnection) -> list[QuarantinedShare]:
+    """Rows and quarantined rows of each source that has any row, the worst first."""
+    rows = connection.execute(
+        """
+        select source, sum(rows_in)::bigint, sum(quarantined)::bigint
+        from raw.loaded_files
+        group by source
+        having sum(rows_in) > 0
+        order by sum(quarantined) / sum(rows_in) desc, source
+        """
+    ).fetchall()
+    return [QuarantinedShare(*row) for row in rows]
+
+
+def ledger_imbalances(connection: duckdb.DuckDBPyConnection) -> list[Imbalance]:
+    """Files for which rows in = loaded + duplicates + quarantined + not_in_plan + erased fails."""
+    rows = connection.execute(
+        """
+        select path, rows_in, loaded + duplicates + quarantined + not_in_plan + erased as accounted
+        from raw.loaded_files
+        where rows_in != accounted
+        order by path
+        """
+    ).fetchall()
+    return [Imbalance(*row) for row in rows]
+
+
+def unread_files(connection: duckdb.DuckDBPyConnection) -> list[UnreadFile]:
+    """Files that no reader knows or that could not be read."""
+    rows = connection.execute(
+        """
+        select path, status, reason
+        from raw.loaded_files
+        where status in ('unrecognised', 'unreadable')
+        order by path
+        """
+    ).fetchall()
+    return [UnreadFile(*row) for row in rows]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A raw table as it is: columns with their types in order, and rows."""
+
+    name: str
+    columns: Sequence[tuple[str, str]]
+    rows: int
+
+
+def raw_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, Table]:
+    """The raw tables by name."""
+    columns: dict[str, list[tuple[str, str]]] = {}
+    for table, column, column_type in connection.execute(
+        """
+        select table_name, column_name, data_type
+        from duckdb_columns()
+        where schema_name = 'raw'
+        order by table_name, column_index
+        """
+    ).fetchall():
+        columns.setdefault(table, []).append((column, column_type))
+    counts = {
+        name: connection.execute(f'select count(*) from raw."{name}"').fetchall()[0][0]
+        for name in columns
+    }
+    return {name: Table(name, columns[name], counts[name]) for name in columns}

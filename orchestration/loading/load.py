@@ -1,0 +1,549 @@
+"""The load: landing folder in, raw tables out. One transaction holds a batch of whole files."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from orchestration.contracts import Contracts
+from orchestration.errors import LandingError
+from orchestration.landing import Inventory, LandedFile
+from orchestration.landing.archives import (
+    StoredFile,
+    UnreadableArchiveError,
+    hash_file,
+    inflate,
+    is_zip,
+    list_members,
+    open_stored,
+)
+from orchestration.landing.names import (
+    AMPLITUDE_EVENTS,
+    AMPLITUDE_MERGES,
+    SATISMETER,
+    SURVEYS,
+    read_name,
+)
+from orchestration.loading import ledger, pseudonyms
+from orchestration.loading.amplitude import EventReader, MergeReader
+from orchestration.loading.batch import FileCounts, Reader, UnpackedFile
+from orchestration.loading.ledger import Entry
+from orchestration.loading.repeats import (
+    mark_event_repeats,
+    mark_row_repeats,
+    note_changed_events,
+    note_touched_days,
+)
+from orchestration.loading.rows import stage
+from orchestration.loading.satismeter import SatismeterReader
+from orchestration.loading.surveys import SurveyReader
+from orchestration.loading.zendesk import ZENDESK_TABLES, ZendeskReader
+from orchestration.settings import Settings
+
+Progress = Callable[[int, int, str], None]
+
+EVENTS_TABLE = "raw.events"
+SOURCE_TABLES: Mapping[str, str] = {
+    AMPLITUDE_EVENTS: EVENTS_TABLE,
+    AMPLITUDE_MERGES: "raw.amplitude_merges",
+    **ZENDESK_TABLES,
+    SATISMETER: "raw.satismeter_responses",
+    SURVEYS: "raw.survey_responses",
+}
+
+# Large enough that a transaction's cost vanishes, small enough to stay in the page cache.
+_BATCH_INFLATED_BYTES = 384 * 2**20
+_BATCH_FILES = 4_000
+_USUAL_INFLATION = 15
+_INFLATERS = 2
+
+
+@dataclass
+class LoadReport:
+    """What a load did. Rows are those of the files that were loaded by it."""
+
+    new_files: int = 0
+    changed_files: int = 0
+    removed_files: int = 0
+    unchanged_files: int = 0
+    rows_in: int = 0
+    loaded: int = 0
+    duplicates: int = 0
+    quarantined: int = 0
+    not_in_plan: int = 0
+    table_counts: dict[str, int] = field(default_factory=dict)
+
+
+def load_landing(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    *,
+    contracts: Contracts,
+    inventory: Inventory,
+    run_id: str,
+    load_number: int,
+    secret: bytes,
+    progress: Progress = lambda done, total, what: None,
+) -> LoadReport:
+    """Bring the raw tables to what the landing folder holds now.
+
+    Args:
+        connection: the warehouse, writable, stamped by this run.
+        contracts: what `data/sources/` says.
+        inventory: the landing folder as it was when the run began.
+        load_number: of the run's stamp; orders `raw.touched_days`.
+        secret: the pseudonym key.
+        progress: called with files done, files to do, and what is being loaded.
+
+    Raises:
+        LandingError: more than half of the loaded files are gone, which looks like a folder that
+            is not mounted; nothing has been changed.
+    """
+    pseudonyms.install(connection, secret)
+    _write_contracts(connection, contracts)
+    known = ledger.read_entries(connection)
+    _refuse_vanished(known, inventory, settings)
+    wanted = ledger.choose_owners(_describe(inventory, contracts, known))
+    plan = ledger.compare(known, wanted)
+    ledger.touch(connection, known, wanted)
+    report = LoadReport(removed_files=len(plan.remove), unchanged_files=plan.unchanged)
+    for entry in (*plan.load, *plan.record):
+        if entry.path in known:
+            report.changed_files += 1
+        else:
+            report.new_files += 1
+
+    load = _Load(connection, settings, run_id, load_number, known, wanted)
+    total, done = len(plan.load), 0
+    load.remove([*plan.remove, *(known[e.path] for e in plan.record if e.path in known)])
+    for reader, entries in _batches(plan.load, contracts):
+        progress(done, total, f"{reader.source} {Path(entries[-1].path).name}")
+        load.replace(reader, entries)
+        done += len(entries)
+    load.record(plan.record)
+    progress(done, total, "done")
+    _summarise(connection, report, run_id)
+    return report
+
+
+class _Load:
+    """The writes of one load; each public method is one transaction."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        settings: Settings,
+        run_id: str,
+        load_number: int,
+        known: Mapping[str, Entry],
+        wanted: Sequence[Entry],
+    ) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._run_id = run_id
+        self._load_number = load_number
+        self._known = known
+        # Repeats are ordered by path, also of files that are yet to be loaded or about to go.
+        stage(
+            connection,
+            "file_paths",
+            {"file_id": "BIGINT", "path": "VARCHAR"},
+            (
+                {"file_id": entry.file_id, "path": entry.path}
+                for entry in {entry.path: entry for entry in (*known.values(), *wanted)}.values()
+            ),
+        )
+        note_changed_events(connection, [])
+
+    def remove(self, entries: Sequence[Entry]) -> None:
+        """Take files out, with their rows; repeats in other files take their place."""
+        if not entries:
+            return
+        self._connection.begin()
+        try:
+            by_source: dict[str, list[int]] = {}
+            for entry in entries:
+                by_source.setdefault(entry.source, []).append(entry.file_id)
+            for source, file_ids in by_source.items():
+                self._delete(source, file_ids)
+                self._finish(source, file_ids, set())
+            self._connection.commit()
+        except BaseException:
+            self._connection.rollback()
+            raise
+
+    def replace(self, reader: Reader, entries: Sequence[Entry]) -> None:
+        """Load files, in the place of what they brought before."""
+        file_ids = [entry.file_id for entry in entries]
+        with self._unpacked(entries) as files:
+            self._connection.begin()
+            try:
+                before = [e.file_id for e in entries if e.path in self._known]
+                if before:
+                    self._delete(reader.source, before)
+                counts = reader.read(self._connection, files)
+                if reader.source == AMPLITUDE_EVENTS:
+                    note_changed_events(self._connection, file_ids)
+                self._write_ledger(
+                    (entry, counts[entry.file_id]) for entry in entries
+                )
+                self._finish(reader.source, file_ids, set(file_ids))
+                self._connection.commit()
+            except BaseException:
+                self._connection.rollback()
+                raise
+
+    def record(self, entries: Sequence[Entry]) -> None:
+        """Write the ledger rows of files that bring no rows of their own."""
+        if not entries:
+            return
+        rows: dict[str, int] = dict(
+            self._connection.execute("select path, rows_in from raw.loaded_files").fetchall()
+        )
+        self._connection.begin()
+        try:
+            self._write_ledger(
+                (entry, FileCounts(rows_in=rows.get(entry.duplicate_of or "", 0)))
+                for entry in entries
+            )
+            self._connection.execute(
+                "update raw.loaded_files set duplicates = rows_in where status = $1",
+                [ledger.DUPLICATE],
+            )
+            self._connection.commit()
+        except BaseException:
+            self._connection.rollback()
+            raise
+
+    # -- parts of a transaction ----------------------------------------------------------------
+
+    def _delete(self, source: str, file_ids: Sequence[int]) -> None:
+        if source == AMPLITUDE_EVENTS:
+            note_changed_events(self._connection, file_ids)
+        tables = ["raw.loaded_files", "raw.quarantined_rows", "raw.unknown_fields"]
+        if source in SOURCE_TABLES:
+            tables.append(SOURCE_TABLES[source])
+        for table in tables:
+            self._connection.execute(
+                f"delete from {table} where file_id in (select unnest($1))", [list(file_ids)]
+            )
+
+    def _finish(self, source: str, file_ids: Sequence[int], loaded: set[int]) -> None:
+        """Judge repeats, then count what each file has in the end."""
+        if source not in SOURCE_TABLES:
+            return
+        table = SOURCE_TABLES[source]
+        affected = set(loaded)
+        if table == EVENTS_TABLE:
+            affected |= mark_event_repeats(self._connection)
+            note_touched_days(
+                self._connection, self._load_number, self._settings.reporting_timezone
+            )
+        else:
+            affected |= mark_row_repeats(self._connection, table, file_ids)
+        if affected:
+            self._connection.execute(
+                f"""
+                update raw.loaded_files set loaded = counted.loaded, duplicates = counted.repeats
+                from (
+                    select file_ids.file_id,
+                        count(rows.file_id) filter (duplicate_reason is null) as loaded,
+                        count(rows.file_id) filter (duplicate_reason is not null) as repeats
+                    from (select unnest($1) as file_id) as file_ids
+                    left join {table} as rows using (file_id)
+                    group by file_ids.file_id
+                ) as counted
+                where loaded_files.file_id = counted.file_id
+                """,
+                [list(affected)],
+            )
+
+    def _write_ledger(self, rows: Iterable[tuple[Entry, FileCounts]]) -> None:
+        columns = {
+            "file_id": "BIGINT",
+            "path": "VARCHAR",
+            "landed_path": "VARCHAR",
+            "source": "VARCHAR",
+            "status": "VARCHAR",
+            "reason": "VARCHAR",
+            "size": "BIGINT",
+            "stored_size": "BIGINT",
+            "modified_ns": "BIGINT",
+            "landed_hash": "VARCHAR",
+            "content_hash": "VARCHAR",
+            "contract_hash": "VARCHAR",
+            "duplicate_of": "VARCHAR",
+            "exported_hour": "TIMESTAMP",
+            "rows_in": "BIGINT",
+            "loaded": "BIGINT",
+            "duplicates": "BIGINT",
+            "quarantined": "BIGINT",
+            "not_in_plan": "BIGINT",
+            "erased": "BIGINT",
+            "newest_at": "TIMESTAMP",
+            "loaded_by": "VARCHAR",
+        }
+        stage(self._connection, "ledger_rows", columns, (self._row(*pair) for pair in rows))
+        self._connection.execute(
+            f"insert into raw.loaded_files select {', '.join(columns)} from ledger_rows"
+        )
+
+    def _row(self, entry: Entry, counts: FileCounts) -> dict[str, Any]:
+        return {
+            "file_id": entry.file_id,
+            "path": entry.path,
+            "landed_path": entry.landed_path,
+            "source": entry.source,
+            "status": entry.status,
+            "reason": entry.reason or counts.reason,
+            "size": entry.size,
+            "stored_size": entry.stored_size,
+            "modified_ns": entry.modified_ns,
+            "landed_hash": entry.landed_hash,
+            "content_hash": entry.content_hash,
+            "contract_hash": entry.contract_hash,
+            "duplicate_of": entry.duplicate_of,
+            "exported_hour": entry.exported_hour,
+            "rows_in": counts.rows_in,
+            "loaded": 0,
+            "duplicates": 0,
+            "quarantined": counts.quarantined,
+            "not_in_plan": counts.not_in_plan,
+            "erased": 0,
+            "newest_at": counts.newest_at,
+            "loaded_by": self._run_id,
+        }
+
+    def _unpacked(self, entries: Sequence[Entry]) -> _Scratch:
+        return _Scratch(self._settings, entries)
+
+
+class _Scratch:
+    """The files of a batch, inflated into the scratch folder for the time of a block."""
+
+    def __init__(self, settings: Settings, entries: Sequence[Entry]) -> None:
+        self._settings = settings
+        self._entries = entries
+
+    def __enter__(self) -> list[UnpackedFile]:
+        scratch = self._settings.scratch
+        shutil.rmtree(scratch, ignore_errors=True)  # of a run that was killed
+        scratch.mkdir(parents=True, mode=0o700)
+        with ThreadPoolExecutor(_INFLATERS) as pool:
+            return list(pool.map(self._inflate, range(len(self._entries)), self._entries))
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self._settings.scratch, ignore_errors=True)
+
+    def _inflate(self, number: int, entry: Entry) -> UnpackedFile:
+        target = self._settings.scratch / f"{number}.txt"
+        with open_stored(self._settings.landing, entry.path) as stream:
+            damage = inflate(stream, target)
+        return UnpackedFile(entry.file_id, entry.path, target, damage)
+
+
+# -- what there is to load ---------------------------------------------------------------------
+
+
+def _describe(
+    inventory: Inventory, contracts: Contracts, known: Mapping[str, Entry]
+) -> Iterator[Entry]:
+    """The data files of the landing folder. Unchanged size and time need no look inside."""
+    by_landed: dict[str, list[Entry]] = {}
+    for entry in known.values():
+        by_landed.setdefault(entry.landed_path, []).append(entry)
+    for file in inventory.files:
+        before = by_landed.get(file.path, [])
+        if before and (before[0].size, before[0].modified_ns) == (file.size, file.modified_ns):
+            landed_hash = before[0].landed_hash
+        else:
+            landed_hash = hash_file(inventory.landing / file.path)
+        for stored in _stored_files(inventory.landing, file, landed_hash, before):
+            yield _describe_one(file, landed_hash, stored, contracts)
+
+
+def _stored_files(
+    landing: Path, file: LandedFile, landed_hash: str, before: Sequence[Entry]
+) -> list[StoredFile | UnreadableArchiveError]:
+    if not is_zip(file.path):
+        return [StoredFile(file.path, None, file.size, landed_hash)]
+    if before and before[0].landed_hash == landed_hash and before[0].status != ledger.UNREADABLE:
+        return [
+            StoredFile(e.path, e.path.partition("::")[2], e.stored_size, e.content_hash)
+            for e in before
+        ]
+    try:
+        return list(list_members(landing / file.path, file.path))
+    except UnreadableArchiveError as error:
+        return [error]
+
+
+def _describe_one(
+    file: LandedFile,
+    landed_hash: str,
+    stored: StoredFile | UnreadableArchiveError,
+    contracts: Contracts,
+) -> Entry:
+    entry = Entry(
+        path=file.path,
+        landed_path=file.path,
+        source="unknown",
+        status=ledger.LOADED,
+        reason=None,
+        size=file.size,
+        stored_size=file.size,
+        modified_ns=file.modified_ns,
+        landed_hash=landed_hash,
+        content_hash=landed_hash,
+        contract_hash="",
+    )
+    if isinstance(stored, UnreadableArchiveError):
+        reason = f"{stored}; export it again"
+        return replace(entry, status=ledger.UNREADABLE, reason=reason)
+    name = read_name(stored.path.replace("::", "/"))
+    entry = replace(
+        entry,
+        path=stored.path,
+        stored_size=stored.size,
+        content_hash=stored.content_hash,
+        exported_hour=name.hour,
+    )
+    if name.source is None:
+        return replace(entry, status=ledger.UNRECOGNISED, reason=name.remedy)
+    contract_hash = ""
+    reason = None
+    if name.source == AMPLITUDE_EVENTS:
+        plan = contracts.plan_for(name.project or "")
+        contract_hash = plan.fingerprint if plan else ""
+        if plan is None:
+            reason = (
+                f"no tracking plan in data/sources names project {name.project}; "
+                "add it under `projects:`"
+            )
+    elif name.source == SURVEYS:
+        mapping = contracts.mapping_for(stored.path.replace("::", "/"))
+        contract_hash = mapping.fingerprint if mapping else ""
+        if mapping is None:
+            reason = "no survey mapping in data/sources matches this path; write one (CONTRIBUTING)"
+    elif name.source == SATISMETER and contracts.satismeter is not None:
+        contract_hash = contracts.satismeter.fingerprint
+    status = ledger.UNRECOGNISED if reason else ledger.LOADED
+    return replace(
+        entry, source=name.source, status=status, reason=reason, contract_hash=contract_hash
+    )
+
+
+def _batches(
+    entries: Sequence[Entry], contracts: Contracts
+) -> Iterator[tuple[Reader, list[Entry]]]:
+    """Entries in batches of one reader, oldest first, so that repeats are close together."""
+    groups: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault((entry.source, entry.contract_hash), []).append(entry)
+    for (source, _), group in sorted(groups.items(), key=lambda item: item[0]):
+        reader = _reader(source, group[0], contracts)
+        group.sort(key=lambda entry: (str(entry.exported_hour or ""), entry.path))
+        batch: list[Entry] = []
+        size = 0
+        for entry in group:
+            inflated = entry.stored_size * (_USUAL_INFLATION if entry.path.endswith(".gz") else 1)
+            if batch and (
+                size + inflated > _BATCH_INFLATED_BYTES or len(batch) == _BATCH_FILES
+            ):
+                yield reader, batch
+                batch, size = [], 0
+            batch.append(entry)
+            size += inflated
+        if batch:
+            yield reader, batch
+
+
+def _reader(source: str, entry: Entry, contracts: Contracts) -> Reader:
+    if source == AMPLITUDE_EVENTS:
+        plan = contracts.plan_for(read_name(entry.path.replace("::", "/")).project or "")
+        assert plan is not None  # else the entry would be unrecognised
+        return EventReader(plan)
+    if source == AMPLITUDE_MERGES:
+        return MergeReader()
+    if source == SURVEYS:
+        mapping = contracts.mapping_for(entry.path.replace("::", "/"))
+        assert mapping is not None
+        return SurveyReader(mapping)
+    if source == SATISMETER:
+        return SatismeterReader(contracts.satismeter)
+    return ZendeskReader(source)
+
+
+def _refuse_vanished(
+    known: Mapping[str, Entry], inventory: Inventory, settings: Settings
+) -> None:
+    landed = {entry.landed_path for entry in known.values()}
+    gone = landed - {file.path for file in inventory.files}
+    if 2 * len(gone) > len(landed) and not settings.allow_missing_files:
+        raise LandingError(
+            f"{len(gone)} of {len(landed)} loaded files are no longer in {inventory.landing}, "
+            f"such as {min(gone)}. Is the folder there? If they were removed on purpose, run once "
+            "with NORTHSTAR_ALLOW_MISSING_FILES=1: their rows then leave the figures."
+        )
+
+
+def _write_contracts(connection: duckdb.DuckDBPyConnection, contracts: Contracts) -> None:
+    """Tell the models what events mean and which courses there are."""
+    stage(
+        connection,
+        "planned_events",
+        {"app": "VARCHAR", "event_type": "VARCHAR", "meaning": "VARCHAR", "description": "VARCHAR"},
+        (
+            {"app": app, "event_type": name, "meaning": meaning, "description": event.description}
+            for plan in contracts.tracking_plans
+            for app in plan.projects
+            for name, event in plan.events.items()
+            for meaning in event.meanings or ("none",)
+        ),
+    )
+    stage(
+        connection,
+        "planned_courses",
+        {"course_id": "VARCHAR", "title": "VARCHAR", "language": "VARCHAR"},
+        (
+            {"course_id": course.course_id, "title": course.title, "language": course.language}
+            for course in contracts.courses
+        ),
+    )
+    connection.begin()
+    connection.execute("delete from raw.tracking_plan")
+    connection.execute("insert into raw.tracking_plan select * from planned_events")
+    connection.execute("delete from raw.courses")
+    connection.execute("insert into raw.courses select * from planned_courses")
+    connection.commit()
+
+
+def _summarise(
+    connection: duckdb.DuckDBPyConnection, report: LoadReport, run_id: str
+) -> None:
+    row = connection.execute(
+        """
+        select coalesce(sum(rows_in), 0)::bigint, coalesce(sum(loaded), 0)::bigint,
+            coalesce(sum(duplicates), 0)::bigint, coalesce(sum(quarantined), 0)::bigint,
+            coalesce(sum(not_in_plan), 0)::bigint
+        from raw.loaded_files where loaded_by = $1
+        """,
+        [run_id],
+    ).fetchone()
+    if row is not None:
+        (
+            report.rows_in,
+            report.loaded,
+            report.duplicates,
+            report.quarantined,
+            report.not_in_plan,
+        ) = row
+    for table in sorted({*SOURCE_TABLES.values(), "raw.loaded_files", "raw.quarantined_rows"}):
+        found = connection.execute(f"select count(*) from {table}").fetchone()
+        report.table_counts[table] = found[0] if found else 0

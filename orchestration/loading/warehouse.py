@@ -1,0 +1,105 @@
+"""The warehouse file: opening it, and the stamp of the run that writes it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from importlib import resources
+
+import duckdb
+
+from orchestration.settings import Settings
+
+
+@contextmanager
+def connect(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the warehouse for the time of a block; it is closed whatever happens in it.
+
+    Only a holder of the rebuild lock may do so. The file and its folder are private (0700, 0600).
+    """
+    folder = settings.warehouse.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    connection = duckdb.connect(str(settings.warehouse), config=_configuration(settings))
+    try:
+        settings.warehouse.chmod(0o600)
+        connection.execute("set TimeZone = 'UTC'")
+        _create_tables(connection)
+        yield connection
+    finally:
+        connection.close()
+
+
+def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the raw tables. Those of another version of northstar are dropped: everything in
+    them comes from landing, and the next load brings it back."""
+    schema = resources.files(__package__).joinpath("schema.sql").read_text()
+    digest = hashlib.sha256(schema.encode()).hexdigest()
+    connection.execute("create schema if not exists raw")
+    connection.execute("create table if not exists raw.schema_version (digest varchar not null)")
+    found = connection.execute("select digest from raw.schema_version").fetchone()
+    if found is not None and found[0] == digest:
+        return
+    connection.begin()
+    connection.execute("drop schema raw cascade")
+    connection.execute(schema)
+    connection.execute("create table raw.schema_version (digest varchar not null)")
+    connection.execute("insert into raw.schema_version values (?)", [digest])
+    connection.commit()
+
+
+def _configuration(settings: Settings) -> dict[str, str | bool | int | float | list[str]]:
+    configuration: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": settings.memory_limit,
+        "temp_directory": str(settings.warehouse.parent / "spill"),
+        # Nothing is fetched at run time: what is not built in is an error, not a download.
+        "autoinstall_known_extensions": False,
+    }
+    if settings.threads is not None:
+        configuration["threads"] = settings.threads
+    return configuration
+
+
+def stamp_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> int:
+    """Write which run works on the warehouse, before its first write.
+
+    Returns:
+        The number of this load; it grows by one with every run.
+    """
+    connection.begin()
+    row = connection.execute("select max(load_number) from raw.run_stamp").fetchone()
+    load_number = (row[0] or 0) + 1 if row else 1
+    connection.execute("delete from raw.run_stamp")
+    connection.execute("insert into raw.run_stamp values (?, ?)", [run_id, load_number])
+    connection.commit()
+    return load_number
+
+
+def stamped_run(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """The run that wrote the warehouse last."""
+    row = connection.execute("select run_id from raw.run_stamp").fetchone()
+    return row[0] if row else None
+
+
+def mark_days_built(connection: duckdb.DuckDBPyConnection, load_number: int) -> None:
+    """Forget the touched days up to a load: the marts have been built from them."""
+    connection.execute("delete from raw.touched_days where load_number <= ?", [load_number])
+
+
+def as_of(connection: duckdb.DuckDBPyConnection, settings: Settings) -> date | None:
+    """The day as of which everything is judged, in the reporting zone; null without any file.
+
+    It is the day after the newest export time loaded, unless the setting names another.
+    """
+    if settings.as_of is not None:
+        return settings.as_of
+    row = connection.execute(
+        """
+        select (max(newest_at) at time zone 'UTC' at time zone ?)::date + 1
+        from raw.loaded_files
+        """,
+        [settings.reporting_timezone],
+    ).fetchone()
+    return row[0] if row else None
