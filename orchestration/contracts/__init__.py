@@ -1,0 +1,31 @@
+"""The contracts of `data/sources/`: tracking plans, survey mappings, Satismeter, courses."""
+
+from orchestration.contracts.contracts import Contracts, read_contracts
+from orchestration.contracts.courses import Course
+from orchestration.contracts.satismeter import SatismeterMapping
+from orchestration.contracts.survey_mapping import (
+    Column,
+    Condition,
+    CsvFormat,
+    Place,
+    SurveyMapping,
+)
+from orchestration.contracts.tracking_plan import Exclusion, PlannedEvent, TrackingPlan
+from orchestration.contracts.vocabulary import OUTCOME_TYPES, SEGMENTS
+
+__all__ = [
+    "OUTCOME_TYPES",
+    "SEGMENTS",
+    "Column",
+    "Condition",
+    "Contracts",
+    "Course",
+    "CsvFormat",
+    "Exclusion",
+    "Place",
+    "PlannedEvent",
+    "SatismeterMapping",
+    "SurveyMapping",
+    "TrackingPlan",
+    "read_contracts",
+]
