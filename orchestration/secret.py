@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import secrets
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -115,8 +114,7 @@ def _fingerprint_file(settings: Settings) -> Path:
 
 def _make_state(settings: Settings) -> None:
     settings.state.parent.mkdir(parents=True, exist_ok=True)
-    if not settings.state.exists():
-        os.mkdir(settings.state, 0o700)
+    settings.state.mkdir(mode=0o700, exist_ok=True)
 
 
 def _read_fingerprint(path: Path) -> _Fingerprint | None:
@@ -125,12 +123,12 @@ def _read_fingerprint(path: Path) -> _Fingerprint | None:
     try:
         fingerprint = _Fingerprint(**json.loads(path.read_text(encoding="utf-8")))
         bytes.fromhex(fingerprint.salt)
-        return fingerprint
     except (ValueError, TypeError) as error:
         raise SecretError(
             f"{path} cannot be read, so nobody can tell whether the secret is the right one. Put "
             "the file back from the backup of the state folder. Nothing was changed."
         ) from error
+    return fingerprint
 
 
 def _write_fingerprint(path: Path, key: bytes, kind: Kind) -> None:

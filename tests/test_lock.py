@@ -66,12 +66,12 @@ def _another_process_holds(data: Path, run_id: str) -> Iterator[subprocess.Popen
 
 
 def test_another_run_is_told_who_holds_the_lock(tmp_path: Path) -> None:
-    with _another_process_holds(tmp_path, "run-a") as process:
-        with (
-            pytest.raises(LockedError, match=f"run run-a in process {process.pid} since 20"),
-            rebuild_lock(_settings(tmp_path), "run-b"),
-        ):
-            pytest.fail("two runs hold the lock")
+    with (
+        _another_process_holds(tmp_path, "run-a") as process,
+        pytest.raises(LockedError, match=f"run run-a in process {process.pid} since 20"),
+        rebuild_lock(_settings(tmp_path), "run-b"),
+    ):
+        pytest.fail("two runs hold the lock")
 
 
 def test_after_a_kill_the_next_run_starts_at_once(tmp_path: Path) -> None:

@@ -1,0 +1,37 @@
+"""Copy audited marts to the file that BI tools read, and tell whether that file is up to date.
+
+Knows the warehouse's marts and `data/published/`, nothing of Dagster or dbt: importing it is cheap,
+so that a run with nothing new can say so at once.
+"""
+
+from orchestration.publishing.fingerprint import (
+    Fingerprint,
+    contracts_digest,
+    dbt_digest,
+    settings_digest,
+)
+from orchestration.publishing.headline import Headline, headline, render_headline
+from orchestration.publishing.publications import (
+    Publication,
+    PublishedTable,
+    current_publication,
+    nothing_new,
+    published_file,
+)
+from orchestration.publishing.writing import publish
+
+__all__ = [
+    "Fingerprint",
+    "Headline",
+    "Publication",
+    "PublishedTable",
+    "contracts_digest",
+    "current_publication",
+    "dbt_digest",
+    "headline",
+    "nothing_new",
+    "publish",
+    "published_file",
+    "render_headline",
+    "settings_digest",
+]

@@ -1,0 +1,372 @@
+"""Write, check, show: a publication is complete before readers see it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import duckdb
+
+from orchestration.durable import sync, write_file
+from orchestration.errors import PublishingError
+from orchestration.lock import rebuild_lock
+from orchestration.publishing.fingerprint import Fingerprint
+from orchestration.publishing.publications import (
+    DATABASE_FILE,
+    LAYOUT,
+    Publication,
+    PublishedTable,
+    make_current,
+    manifest_file,
+    next_id,
+    prune,
+    publications_folder,
+    remove_leftovers,
+)
+from orchestration.publishing.tables import (
+    Relation,
+    identifier,
+    literal,
+    read_columns,
+    read_comments,
+    refuse_unreadable_types,
+    summarise,
+    write_comments,
+)
+from orchestration.settings import Settings
+
+# Opens in drivers from 0.10.3 on; the default of DuckDB 2 opens in none of the older ones.
+_STORAGE_VERSION = "v1.0.0"
+_ATTACHED = "publication"
+_AS_OF = Relation("intermediate", "int_as_of")
+_PUBLISHED_AT = Relation("ops", "published_at")
+_READABLE_BY_ALL = 0o444
+_FOLDER_MODE = 0o755
+
+
+def publish(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    *,
+    run_id: str,
+    relations: Sequence[str],
+    fingerprint: Fingerprint,
+) -> Publication:
+    """Copy marts from the warehouse into a new publication and show it to readers.
+
+    The copy is checked before it is shown: it is opened again, read-only, and every table must
+    have the rows that the warehouse has. Until the last step readers keep the old publication.
+    Takes the rebuild lock, which the run that publishes holds anyway.
+
+    Args:
+        connection: to the warehouse; must see what the run has committed.
+        settings: say where `published` is, and how many publications to keep.
+        run_id: the run; the warehouse must carry its stamp.
+        relations: `schema.table` of tables or views to publish.
+        fingerprint: the inputs that the run has read, not those that lie there by now.
+
+    Raises:
+        PublishingError: the warehouse was written by another run, a relation is missing or has
+            types that readers cannot open, or the check of the copy failed. The old publication
+            stays.
+    """
+    wanted = _parse(relations)
+    with rebuild_lock(settings, run_id):
+        _make_folder(settings.published)
+        _make_folder(publications_folder(settings))
+        remove_leftovers(settings)
+        published_at = datetime.now(UTC)
+        publication_id = next_id(settings, run_id, published_at)
+        draft = publications_folder(settings) / f".{publication_id}"
+        _make_folder(draft)
+        try:
+            publication = _write(
+                connection, draft, publication_id, published_at, run_id, wanted, fingerprint
+            )
+            _check(draft, publication, settings)
+            _seal(draft, publication)
+            final = publications_folder(settings) / publication_id
+            draft.rename(final)
+            sync(final.parent)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+        make_current(settings, publication_id)
+        prune(settings)
+        return publication
+
+
+def _parse(relations: Sequence[str]) -> list[Relation]:
+    wanted = sorted({Relation.parse(text) for text in relations})
+    if not wanted:
+        raise PublishingError(
+            "There is nothing to publish: no relation was named. A mart is published when its "
+            "folder's `meta` says `published: true`."
+        )
+    if _PUBLISHED_AT in wanted:
+        raise PublishingError(
+            f"{_PUBLISHED_AT} is written by publishing itself. Give the mart another name."
+        )
+    return wanted
+
+
+def _write(
+    connection: duckdb.DuckDBPyConnection,
+    draft: Path,
+    publication_id: str,
+    published_at: datetime,
+    run_id: str,
+    wanted: Sequence[Relation],
+    fingerprint: Fingerprint,
+) -> Publication:
+    """Write the database and the Parquet files of a publication into its draft folder."""
+    path = draft / DATABASE_FILE
+    try:
+        with connection.cursor() as cursor, _attached(cursor, path):
+            warehouse = str(cursor.execute("select current_database()").fetchall()[0][0])
+            # One transaction: the stamp and all tables come from one state of the warehouse.
+            with _transaction(cursor):
+                _refuse_another_runs_tables(cursor, warehouse, run_id)
+                as_of = _read_as_of(cursor, warehouse)
+                comments = read_comments(cursor, warehouse)
+                tables = [
+                    _copy(cursor, warehouse, relation, comments.get(relation, ()))
+                    for relation in wanted
+                ]
+                publication = Publication(
+                    layout=LAYOUT,
+                    id=publication_id,
+                    run_id=run_id,
+                    as_of=as_of,
+                    published_at=published_at,
+                    duckdb_version=duckdb.__version__,
+                    fingerprint=fingerprint,
+                    content=_content(tables),
+                    tables=tuple(tables),
+                )
+                told = _write_published_at(cursor, publication)
+            publication = publication.model_copy(update={"tables": (*tables, told)})
+            cursor.execute(f"checkpoint {_ATTACHED}")
+            for table in publication.tables:
+                _export(cursor, Relation.parse(table.relation), draft)
+    except duckdb.Error as error:
+        raise PublishingError(
+            f"Writing the publication failed: {_reduced(error)}. The old publication stays; "
+            "correct the cause, such as a full disk, and run again."
+        ) from None
+    return publication
+
+
+@contextmanager
+def _attached(cursor: duckdb.DuckDBPyConnection, path: Path) -> Iterator[None]:
+    """Attach a new file, and let go of it whatever happens: it is attached for all cursors."""
+    cursor.execute(
+        f"attach {literal(str(path))} as {_ATTACHED} (storage_version '{_STORAGE_VERSION}')"
+    )
+    try:
+        yield
+    except BaseException:
+        with suppress(duckdb.Error):  # the first error is the one to tell
+            cursor.execute(f"detach {_ATTACHED}")
+        raise
+    cursor.execute(f"detach {_ATTACHED}")
+
+
+@contextmanager
+def _transaction(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    cursor.begin()
+    try:
+        yield
+    except BaseException:
+        with suppress(duckdb.Error):
+            cursor.rollback()
+        raise
+    cursor.commit()
+
+
+def _reduced(error: duckdb.Error) -> str:
+    """What may be told of a driver's error: those about values quote the values."""
+    if isinstance(
+        error, duckdb.IOException | duckdb.OutOfMemoryException | duckdb.CatalogException
+    ):
+        return f"{type(error).__name__}: {error}"
+    return type(error).__name__
+
+
+def _refuse_another_runs_tables(
+    cursor: duckdb.DuckDBPyConnection, warehouse: str, run_id: str
+) -> None:
+    stamp = Relation("raw", "run_stamp")
+    stamps = (
+        {run for (run,) in cursor.execute(f"select run_id from {stamp.sql(warehouse)}").fetchall()}
+        if read_columns(cursor, warehouse, stamp)
+        else set()
+    )
+    if stamps != {run_id}:
+        found = ", ".join(sorted(stamps)) or "no run"
+        raise PublishingError(
+            f"The warehouse carries the stamp of {found}, not of run {run_id}: its tables are "
+            "not this run's to publish. The old publication stays; run the rebuild again."
+        )
+
+
+def _read_as_of(cursor: duckdb.DuckDBPyConnection, warehouse: str) -> date | None:
+    if not read_columns(cursor, warehouse, _AS_OF):
+        raise PublishingError(
+            f"{_AS_OF} is not in the warehouse, so nobody can tell as of when the marts judge. "
+            "Build the whole dbt project and run again."
+        )
+    rows = cursor.execute(f"select as_of_date from {_AS_OF.sql(warehouse)}").fetchall()
+    if len(rows) != 1:
+        raise PublishingError(f"{_AS_OF} must have one row, but has {len(rows)}.")
+    as_of = rows[0][0]
+    return as_of if isinstance(as_of, date) else None
+
+
+def _copy(
+    cursor: duckdb.DuckDBPyConnection,
+    warehouse: str,
+    relation: Relation,
+    comments: Iterable[tuple[str | None, str]],
+) -> PublishedTable:
+    """Copy one relation without its constraints, which older drivers cannot all read."""
+    columns = read_columns(cursor, warehouse, relation)
+    if not columns:
+        raise PublishingError(
+            f"{relation} is not in the warehouse. Build it, or take it out of what is published."
+        )
+    refuse_unreadable_types(relation, columns)
+    cursor.execute(f"create schema if not exists {_ATTACHED}.{identifier(relation.schema)}")
+    cursor.execute(f"create table {relation.sql(_ATTACHED)} as from {relation.sql(warehouse)}")
+    write_comments(cursor, _ATTACHED, relation, comments)
+    return summarise(cursor, warehouse, relation, columns)
+
+
+def _content(tables: Sequence[PublishedTable]) -> str:
+    """Digest of what is published about the school; schema `ops` tells of runs and files."""
+    digest = hashlib.sha256()
+    for table in tables:
+        if Relation.parse(table.relation).schema != _PUBLISHED_AT.schema:
+            digest.update(f"{table.relation} {table.rows} {table.checksum}\n".encode())
+    return digest.hexdigest()
+
+
+def _write_published_at(
+    cursor: duckdb.DuckDBPyConnection, publication: Publication
+) -> PublishedTable:
+    """Write the table that tells a reader of the file what it is looking at."""
+    fingerprint = publication.fingerprint
+    columns: list[tuple[str, str, object, str]] = [
+        ("publication_id", "varchar", publication.id, "Sorts by time; names the folder."),
+        ("run_id", "varchar", publication.run_id, "The Dagster run that published it."),
+        ("as_of", "date", publication.as_of, "Everything is judged as of this day."),
+        (
+            "published_at",
+            "timestamp",
+            publication.published_at.replace(tzinfo=None),
+            "When it was published, UTC.",
+        ),
+        ("landing_digest", "varchar", fingerprint.landing, "The exports that were loaded."),
+        ("contracts_digest", "varchar", fingerprint.contracts, "Tracking plans and mappings."),
+        ("dbt_digest", "varchar", fingerprint.dbt, "The dbt project."),
+        ("settings_digest", "varchar", fingerprint.settings, "The settings that change figures."),
+        ("asked_as_of", "date", fingerprint.as_of, "The as-of that was asked for, if any."),
+        ("content_digest", "varchar", publication.content, "The marts, whatever their row order."),
+        ("duckdb_version", "varchar", publication.duckdb_version, "Of the writer."),
+    ]
+    cursor.execute(f"create schema if not exists {_ATTACHED}.{_PUBLISHED_AT.schema}")
+    table = _PUBLISHED_AT.sql(_ATTACHED)
+    cursor.execute(
+        f"create table {table} ({', '.join(f'{name} {kind}' for name, kind, _, _ in columns)})"
+    )
+    cursor.execute(
+        f"insert into {table} values ({', '.join('?' for _ in columns)})",
+        [value for _, _, value, _ in columns],
+    )
+    comments: list[tuple[str | None, str]] = [(name, comment) for name, _, _, comment in columns]
+    comments.append((None, "One row: what this file is, from which inputs, and when."))
+    write_comments(cursor, _ATTACHED, _PUBLISHED_AT, comments)
+    return summarise(
+        cursor, _ATTACHED, _PUBLISHED_AT, read_columns(cursor, _ATTACHED, _PUBLISHED_AT)
+    )
+
+
+def _export(cursor: duckdb.DuckDBPyConnection, relation: Relation, draft: Path) -> None:
+    path = _parquet_file(draft, relation)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cursor.execute(
+        f"copy (from {relation.sql(_ATTACHED)}) to {literal(str(path))} "
+        "(format parquet, compression zstd)"
+    )
+
+
+def _parquet_file(folder: Path, relation: Relation) -> Path:
+    return folder / "parquet" / relation.schema / f"{relation.table}.parquet"
+
+
+def _check(draft: Path, publication: Publication, settings: Settings) -> None:
+    """Open the copy as a reader does and compare each table with what the warehouse holds."""
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": settings.memory_limit
+    }
+    if settings.threads is not None:
+        config["threads"] = settings.threads
+    path = draft / DATABASE_FILE
+    try:
+        with duckdb.connect(str(path), read_only=True, config=config) as reader:
+            catalog = path.stem
+            for table in publication.tables:
+                relation = Relation.parse(table.relation)
+                columns = read_columns(reader, catalog, relation)
+                found = summarise(reader, catalog, relation, columns)
+                if found != table:
+                    raise PublishingError(
+                        f"{relation} has {table.rows} rows in the warehouse (checksum "
+                        f"{table.checksum}) and {found.rows} in its copy ({found.checksum}). The "
+                        "old publication stays; run again, and look at the disk if it comes back."
+                    )
+                _check_parquet(reader, _parquet_file(draft, relation), table)
+    except duckdb.Error as error:
+        raise PublishingError(
+            f"The copy cannot be read: {_reduced(error)}. The old publication stays; run again, "
+            "and look at the disk if it comes back."
+        ) from None
+
+
+def _check_parquet(reader: duckdb.DuckDBPyConnection, path: Path, table: PublishedTable) -> None:
+    rows = reader.execute("select num_rows from parquet_file_metadata(?)", [str(path)]).fetchall()[
+        0
+    ][0]
+    if rows != table.rows:
+        raise PublishingError(
+            f"{table.relation} has {table.rows} rows in the warehouse and {rows} in {path.name}. "
+            "The old publication stays; run again, and look at the disk if it comes back."
+        )
+
+
+def _seal(draft: Path, publication: Publication) -> None:
+    """Flush everything to disk, make it read-only, and write down what it is, last of all."""
+    for folder, _, names in os.walk(draft):
+        for name in names:
+            path = Path(folder) / name
+            path.chmod(_READABLE_BY_ALL)
+            sync(path)
+        Path(folder).chmod(_FOLDER_MODE)
+        sync(Path(folder))
+    write_file(
+        manifest_file(draft),
+        (publication.model_dump_json(indent=2) + "\n").encode(),
+        _READABLE_BY_ALL,
+    )
+
+
+def _make_folder(path: Path) -> None:
+    """Make a folder that BI tools may enter whatever the umask of the run is."""
+    if not path.is_dir():
+        path.mkdir(parents=True)
+        path.chmod(_FOLDER_MODE)
