@@ -1,4 +1,4 @@
-"""Finds the files of the landing folder, tells what they are and unpacks them. Never writes there."""
+"""Finds the files of the landing folder, tells what they are, unpacks them; never writes there."""
 
 from orchestration.landing.inventory import Inventory, LandedFile, take_inventory
 

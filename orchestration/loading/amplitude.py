@@ -24,6 +24,7 @@ from orchestration.loading.sql import identifier, literal, literals
 # What every line must tell; without it the row is quarantined.
 _REQUIRED: Final = {
     "uuid": "event_id_text",
+    "app": "app",
     "event_type": "event_type",
     "event_time": "event_at",
     "server_upload_time": "server_uploaded_at",
@@ -42,22 +43,58 @@ _COLUMNS: Final = (
     "platform",
 )
 # Amplitude's documented columns: any other one is reported as unknown.
-STANDARD_COLUMNS: Final = frozenset(
-    """$insert_id $insert_key $schema adid amplitude_attribution_ids amplitude_event_type
+_STANDARD_COLUMNS: Final = """
+    $insert_id $insert_key $schema adid amplitude_attribution_ids amplitude_event_type
     amplitude_id app city client_event_time client_upload_time country data data_type device_brand
     device_carrier device_family device_id device_manufacturer device_model device_type dma
     event_id event_properties event_time event_type global_user_properties group_properties groups
     idfa ip_address is_attribution_event language library location_lat location_lng os_name
     os_version partner_id paying plan platform processed_time region sample_rate
     server_received_time server_upload_time session_id source_id start_version user_creation_time
-    user_id user_properties uuid version_name""".split()
-)
+    user_id user_properties uuid version_name
+"""
+STANDARD_COLUMNS: Final = frozenset(_STANDARD_COLUMNS.split())
 # A time outside of these is a broken clock, and would break calendars and the as-of.
 _EARLIEST: Final = "1970-01-01"
 _LATEST: Final = "2200-01-01"
 _MAX_LINE_BYTES: Final = 64 * 2**20
 _SAMPLED_LINES: Final = 5_000
 _STRUCTS: Final = {"event": "event_properties", "user": "user_properties"}
+
+# With columns written out, not as an empty `create table as`: rows that are inserted into such a
+# table in the same transaction are lost to `group by` (DuckDB 2.0.0).
+_EVENT_ROWS: Final = """
+    create or replace temp table event_rows (
+        file_id bigint,
+        line_number bigint,
+        event_id_text varchar,
+        app varchar,
+        event_type varchar,
+        event_at timestamp,
+        server_uploaded_at timestamp,
+        user_id varchar,
+        device_id varchar,
+        amplitude_id varchar,
+        email_id varchar,
+        session_id bigint,
+        platform varchar,
+        country varchar,
+        course_id varchar,
+        plan varchar,
+        plan_text varchar,
+        spoken_language varchar,
+        channel varchar,
+        outcome_type varchar,
+        outcome_date date,
+        outcome_date_text varchar,
+        credited varchar,
+        would_not_have_happened varchar,
+        quantity double,
+        properties map(varchar, varchar),
+        is_excluded boolean,
+        insert_id varchar
+    )
+"""
 
 
 class EventReader:
@@ -80,7 +117,7 @@ class EventReader:
             {"file_id": "BIGINT", "name": "VARCHAR"},
             ({"file_id": file.file_id, "name": str(file.text)} for file in files),
         )
-        self._create_rows(connection)
+        connection.execute(_EVENT_ROWS)
         damaged = [file for file in files if file.damage is not None]
         sound = [file for file in files if file.damage is None]
         damaged += self._read_sound(connection, sound)
@@ -93,13 +130,6 @@ class EventReader:
         return counts
 
     # -- reading -------------------------------------------------------------------------------
-
-    def _create_rows(self, connection: duckdb.DuckDBPyConnection) -> None:
-        connection.execute(
-            f"create or replace temp table event_rows as "
-            f"select 0::bigint as file_id, 0::bigint as line_number, {self._projection('line')} "
-            f"from (select null::{self._struct_type()} as line) where false"
-        )
 
     def _read_sound(
         self, connection: duckdb.DuckDBPyConnection, files: Sequence[UnpackedFile]
@@ -228,7 +258,8 @@ class EventReader:
 
     def _insert(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Hash distinct ids, not rows, and insert. Ids occur many times, a hash costs twice 64
-        bytes of SHA-256."""
+        bytes of SHA-256.
+        """
         for kind in ("user", "device", "amplitude", "email"):
             connection.execute(
                 f"""
@@ -333,9 +364,10 @@ class EventReader:
         connection.execute(
             f"""
             insert into raw.unknown_fields
-            select file_id, {literal(self.source)}, 'event_type: ' || event_type, count(*), false
+            select file_id, {literal(self.source)}, case when app in ({literals(self.plan.projects)}) then 'event_type: ' || event_type
+                    else 'app: ' || app end, count(*), false
             from event_rows where not {self._is_planned()}
-            group by file_id, event_type
+            group by all
             """
         )
         if self.plan.plans:
@@ -352,7 +384,8 @@ class EventReader:
         largest = max(files, key=lambda file: file.text.stat().st_size)
         known = STANDARD_COLUMNS | {
             f"{_STRUCTS[scope]}.{name}"
-            for scope, name in (path.split(".", 1) for path in (*_paths(self.plan), *self.plan.ignore))
+            for path in (*(path for _, path in self.plan.paths()), *self.plan.ignore)
+            for scope, name in (path.split(".", 1),)
             if scope in _STRUCTS
         }
         connection.execute(
@@ -382,11 +415,10 @@ class EventReader:
     # -- SQL from the plan ----------------------------------------------------------------------
 
     def _is_planned(self) -> str:
-        return f"(event_type in ({literals(sorted(self.plan.events))}))"
-
-    def _struct_type(self) -> str:
-        fields = ", ".join(f"{identifier(name)} {kind}" for name, kind in self._fields.items())
-        return f"struct({fields})"
+        return (
+            f"(event_type in ({literals(sorted(self.plan.events))}) "
+            f"and app in ({literals(self.plan.projects)}))"
+        )
 
     def _role(self, role: str, line: str) -> str:
         paths = self.plan.roles.get(role, ())
@@ -423,7 +455,7 @@ class EventReader:
         outcome_date = f"try_cast({role('outcome_date')} as date)"
         return f"""
             nullif(trim({column("uuid")}), '') as event_id_text,
-            coalesce(nullif({column("app")}, ''), {literal(self.plan.projects[0])}) as app,
+            nullif({column("app")}, '') as app,
             nullif({column("event_type")}, '') as event_type,
             {_time(column("event_time"))} as event_at,
             {_time(column("server_upload_time"))} as server_uploaded_at,
@@ -572,20 +604,11 @@ def _value_of(line: bytes, key: str) -> str | None:
     return str(value).strip()
 
 
-def _paths(plan: TrackingPlan) -> list[str]:
-    """Every property and column that the plan reads, as `event.x`, `user.x` or `column.x`."""
-    return [
-        *(path for paths in plan.roles.values() for path in paths),
-        *(rule.property for rule in plan.exclude),
-        *(f"event.{key}" for event in plan.events.values() for key in event.keep),
-    ]
-
-
 def _fields(plan: TrackingPlan) -> dict[str, str]:
     """The fields to read and their DuckDB types: columns, and one struct per kind of property."""
     structs: dict[str, set[str]] = {scope: set() for scope in _STRUCTS}
     columns = dict.fromkeys(_COLUMNS, "VARCHAR")
-    for path in _paths(plan):
+    for _, path in plan.paths():
         scope, name = path.split(".", 1)
         if scope == "column":
             columns.setdefault(name, "VARCHAR")

@@ -67,8 +67,8 @@ class Plan:
 
 
 _COLUMNS = (
-    "path, landed_path, source, status, reason, size, stored_size, modified_ns, landed_hash, content_hash, "
-    "contract_hash, duplicate_of, exported_hour"
+    "path, landed_path, source, status, reason, size, stored_size, modified_ns, landed_hash, "
+    "content_hash, contract_hash, duplicate_of, exported_hour"
 )
 
 

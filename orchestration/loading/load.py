@@ -89,14 +89,16 @@ def load_landing(
     run_id: str,
     load_number: int,
     secret: bytes,
-    progress: Progress = lambda done, total, what: None,
+    progress: Progress | None = None,
 ) -> LoadReport:
     """Bring the raw tables to what the landing folder holds now.
 
     Args:
         connection: the warehouse, writable, stamped by this run.
         contracts: what `data/sources/` says.
+        settings: say where things are, and the reporting zone.
         inventory: the landing folder as it was when the run began.
+        run_id: stands in the ledger beside each file that this run loads.
         load_number: of the run's stamp; orders `raw.touched_days`.
         secret: the pseudonym key.
         progress: called with files done, files to do, and what is being loaded.
@@ -123,11 +125,11 @@ def load_landing(
     total, done = len(plan.load), 0
     load.remove([*plan.remove, *(known[e.path] for e in plan.record if e.path in known)])
     for reader, entries in _batches(plan.load, contracts):
-        progress(done, total, f"{reader.source} {Path(entries[-1].path).name}")
+        if progress is not None:
+            progress(done, total, f"{reader.source} {Path(entries[-1].path).name}")
         load.replace(reader, entries)
         done += len(entries)
     load.record(plan.record)
-    progress(done, total, "done")
     _summarise(connection, report, run_id)
     return report
 
@@ -419,7 +421,7 @@ def _describe_one(
     contract_hash = ""
     reason = None
     if name.source == AMPLITUDE_EVENTS:
-        plan = contracts.plan_for(name.project or "")
+        plan = contracts.tracking_plan_for(name.project or "")
         contract_hash = plan.fingerprint if plan else ""
         if plan is None:
             reason = (
@@ -427,7 +429,7 @@ def _describe_one(
                 "add it under `projects:`"
             )
     elif name.source == SURVEYS:
-        mapping = contracts.mapping_for(stored.path.replace("::", "/"))
+        mapping = contracts.survey_mapping_for(stored.path.replace("::", "/"))
         contract_hash = mapping.fingerprint if mapping else ""
         if mapping is None:
             reason = "no survey mapping in data/sources matches this path; write one (CONTRIBUTING)"
@@ -446,8 +448,8 @@ def _batches(
     groups: dict[tuple[str, str], list[Entry]] = {}
     for entry in entries:
         groups.setdefault((entry.source, entry.contract_hash), []).append(entry)
-    for (source, _), group in sorted(groups.items(), key=lambda item: item[0]):
-        reader = _reader(source, group[0], contracts)
+    for (source, contract_hash), group in sorted(groups.items(), key=lambda item: item[0]):
+        reader = _reader(source, contract_hash, contracts)
         group.sort(key=lambda entry: (str(entry.exported_hour or ""), entry.path))
         batch: list[Entry] = []
         size = 0
@@ -464,17 +466,15 @@ def _batches(
             yield reader, batch
 
 
-def _reader(source: str, entry: Entry, contracts: Contracts) -> Reader:
+def _reader(source: str, contract_hash: str, contracts: Contracts) -> Reader:
     if source == AMPLITUDE_EVENTS:
-        plan = contracts.plan_for(read_name(entry.path.replace("::", "/")).project or "")
-        assert plan is not None  # else the entry would be unrecognised
-        return EventReader(plan)
+        plans = {plan.fingerprint: plan for plan in contracts.tracking_plans}
+        return EventReader(plans[contract_hash])
     if source == AMPLITUDE_MERGES:
         return MergeReader()
     if source == SURVEYS:
-        mapping = contracts.mapping_for(entry.path.replace("::", "/"))
-        assert mapping is not None
-        return SurveyReader(mapping)
+        mappings = {mapping.fingerprint: mapping for mapping in contracts.survey_mappings}
+        return SurveyReader(mappings[contract_hash])
     if source == SATISMETER:
         return SatismeterReader(contracts.satismeter)
     return ZendeskReader(source)

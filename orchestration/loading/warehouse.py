@@ -34,7 +34,8 @@ def connect(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """Create the raw tables. Those of another version of northstar are dropped: everything in
-    them comes from landing, and the next load brings it back."""
+    them comes from landing, and the next load brings it back.
+    """
     schema = resources.files(__package__).joinpath("schema.sql").read_text()
     digest = hashlib.sha256(schema.encode()).hexdigest()
     connection.execute("create schema if not exists raw")
