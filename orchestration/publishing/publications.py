@@ -125,7 +125,9 @@ def publications_folder(settings: Settings) -> Path:
 
 def next_id(settings: Settings, run_id: str, now: datetime) -> str:
     """An id that sorts after all others, even when the clock went backwards."""
-    taken = [_time_of_id(folder.name) for folder in _complete(settings)]
+    folder = publications_folder(settings)
+    names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    taken = [_time_of_id(name) for name in names]
     newest = max((time for time in taken if time is not None), default=None)
     time = now.astimezone(UTC).replace(microsecond=0)
     if newest is not None and time <= newest:
