@@ -93,6 +93,12 @@ def publish(
             final = publications_folder(settings) / publication_id
             draft.rename(final)
             sync(final.parent)
+        except OSError as error:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise PublishingError(
+                f"Writing the publication failed: {error.strerror} ({error.filename or draft}). "
+                "The old publication stays; correct the cause, such as a full disk, and run again."
+            ) from error
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -365,6 +366,21 @@ def test_a_full_disk_leaves_the_old_publication(
     assert current_publication(settings) == old
     publications = settings.published / "publications"
     assert [path.name for path in publications.iterdir()] == [old.id]
+
+
+def test_a_disk_that_cannot_be_flushed_leaves_the_old_publication(
+    publish_it: Publish, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = publish_it()
+
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(writing, "sync", full)
+    with pytest.raises(PublishingError, match="No space left on device"):
+        publish_it()
+    assert current_publication(settings) == old
+    assert [path.name for path in (settings.published / "publications").iterdir()] == [old.id]
 
 
 def _lose_a_row(draft: Path) -> None:
