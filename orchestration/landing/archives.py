@@ -9,13 +9,12 @@ import hashlib
 import io
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from isal import isal_zlib
+from isal import igzip_lib, isal_zlib
 
 # Longer than any hour of events we know of, and short enough to fit a disk.
 MAX_INFLATED_BYTES = 16 * 2**30
@@ -89,16 +88,20 @@ def member_of(path: str) -> tuple[str, str | None]:
     return landed, member if separator else None
 
 
-@contextmanager
-def open_stored(landing: Path, path: str) -> Iterator[IO[bytes]]:
-    """Open a data file's stored bytes, inside a zip or not."""
-    landed, member = member_of(path)
+def open_stored(landing: Path, paths: Sequence[str]) -> Iterator[tuple[str, IO[bytes]]]:
+    """Open data files of one landed file, one after the other: path and stored bytes.
+
+    A zip is opened once for all of them: reading its directory costs more than an hour's events.
+    """
+    landed, member = member_of(paths[0])
     if member is None:
         with (landing / landed).open("rb") as stream:
-            yield stream
+            yield paths[0], stream
         return
-    with zipfile.ZipFile(landing / landed) as archive, archive.open(member) as stream:
-        yield stream
+    with zipfile.ZipFile(landing / landed) as archive:
+        for path in paths:
+            with archive.open(member_of(path)[1] or "") as stream:
+                yield path, stream
 
 
 def inflate(stream: IO[bytes], target: Path, *, limit: int = MAX_INFLATED_BYTES) -> str | None:
@@ -149,7 +152,7 @@ def _gunzip(head: bytes, stream: IO[bytes], output: io.FileIO, limit: int) -> st
                 pending = inflater.unconsumed_tail
             elif not (pending := stream.read(_CHUNK)):
                 return "truncated gzip"
-    except (isal_zlib.error, zlib.error) as error:
+    except igzip_lib.IsalError as error:
         return f"damaged gzip: {error}"
     except (zipfile.BadZipFile, EOFError) as error:
         return f"damaged in its zip: {error}"

@@ -15,8 +15,9 @@ from typing import Final
 import duckdb
 
 from orchestration.contracts import TrackingPlan
+from orchestration.contracts.vocabulary import Role
 from orchestration.landing.names import AMPLITUDE_EVENTS, AMPLITUDE_MERGES
-from orchestration.loading.batch import FileCounts, UnpackedFile
+from orchestration.loading.batch import FileCounts, Reader, UnpackedFile
 from orchestration.loading.lines import stage_lines
 from orchestration.loading.rows import stage
 from orchestration.loading.sql import identifier, literal, literals
@@ -97,7 +98,7 @@ _EVENT_ROWS: Final = """
 """
 
 
-class EventReader:
+class EventReader(Reader):
     """Reads the event files of the projects of one tracking plan into `raw.events`."""
 
     source = AMPLITUDE_EVENTS
@@ -107,10 +108,8 @@ class EventReader:
         self.plan = plan
         self._fields = _fields(plan)
 
-    def read(
-        self, connection: duckdb.DuckDBPyConnection, files: Sequence[UnpackedFile]
-    ) -> Mapping[int, FileCounts]:
-        """Read the files; see `Reader`. The temporary table `loaded_keys` holds what was added."""
+    def prepare(self, connection: duckdb.DuckDBPyConnection, files: Sequence[UnpackedFile]) -> None:
+        """Read the files into the temporary tables `event_rows` and `event_quarantine`."""
         stage(
             connection,
             "batch_files",
@@ -118,13 +117,23 @@ class EventReader:
             ({"file_id": file.file_id, "name": str(file.text)} for file in files),
         )
         connection.execute(_EVENT_ROWS)
+        connection.execute(
+            "create or replace temp table event_quarantine "
+            "(file_id bigint, line_number bigint, line_hash uuid, reason varchar)"
+        )
         damaged = [file for file in files if file.damage is not None]
         sound = [file for file in files if file.damage is None]
         damaged += self._read_sound(connection, sound)
         if damaged:
             self._salvage(connection, damaged)
+
+    def read(
+        self, connection: duckdb.DuckDBPyConnection, files: Sequence[UnpackedFile]
+    ) -> Mapping[int, FileCounts]:
+        """Write what was read; see `Reader`."""
         counts = self._count(connection, files)
-        self._report_unknown(connection, sound)
+        connection.execute("insert into raw.quarantined_rows from event_quarantine")
+        self._report_unknown(connection, files)
         self._insert(connection)
         self._number_lines(connection, files)
         return counts
@@ -139,7 +148,8 @@ class EventReader:
             return []
         names = ", ".join(literal(str(file.text)) for file in files)
         columns = ", ".join(
-            f"{literal(name)}: {literal(kind)}" for name, kind in self._fields.items()
+            f"{literal(name)}: {literal(_duckdb_type(properties))}"
+            for name, properties in self._fields.items()
         )
         fields = ", ".join(f"{identifier(name)} := {identifier(name)}" for name in self._fields)
         try:
@@ -185,7 +195,7 @@ class EventReader:
     ) -> None:
         """Read damaged files line by line; what cannot be read is quarantined with its reason."""
         stage_lines(connection, files)
-        structure = literal(json.dumps(_json_structure(self._fields)))
+        structure = literal(_json_structure(self._fields))
         connection.execute(
             f"""
             create or replace temp table salvaged as
@@ -214,7 +224,7 @@ class EventReader:
         )
         connection.execute(
             f"""
-            insert into raw.quarantined_rows
+            insert into event_quarantine
             select file_id, line_number, keyed_uuid('line:' || line_text),
                 coalesce(reason, {_broken_reason("salvaged")})
             from salvaged
@@ -246,11 +256,7 @@ class EventReader:
             counts[file_id].not_in_plan = not_in_plan
             counts[file_id].newest_at = newest_at
         for file_id, rows in connection.execute(
-            """
-            select file_id, count(*) from raw.quarantined_rows
-            where file_id in (select file_id from batch_files) and line_number is not null
-            group by file_id
-            """
+            "select file_id, count(*) from event_quarantine group by file_id"
         ).fetchall():
             counts[file_id].rows_in += rows
             counts[file_id].quarantined = rows
@@ -364,8 +370,12 @@ class EventReader:
         connection.execute(
             f"""
             insert into raw.unknown_fields
-            select file_id, {literal(self.source)}, case when app in ({literals(self.plan.projects)}) then 'event_type: ' || event_type
-                    else 'app: ' || app end, count(*), false
+            select file_id, {literal(self.source)},
+                case when app in ({literals(self.plan.projects)})
+                    then 'event_type: ' || event_type
+                    else 'app: ' || app
+                end,
+                count(*), false
             from event_rows where not {self._is_planned()}
             group by all
             """
@@ -379,9 +389,11 @@ class EventReader:
                 group by file_id, plan_text
                 """
             )
-        if not files:
+        broken = connection.execute("select distinct file_id from event_quarantine").fetchall()
+        sound = [file for file in files if not file.damage and (file.file_id,) not in broken]
+        if not sound:
             return
-        largest = max(files, key=lambda file: file.text.stat().st_size)
+        largest = max(sound, key=lambda file: file.text.stat().st_size)
         known = STANDARD_COLUMNS | {
             f"{_STRUCTS[scope]}.{name}"
             for path in (*(path for _, path in self.plan.paths()), *self.plan.ignore)
@@ -420,7 +432,7 @@ class EventReader:
             f"and app in ({literals(self.plan.projects)}))"
         )
 
-    def _role(self, role: str, line: str) -> str:
+    def _role(self, role: Role, line: str) -> str:
         paths = self.plan.roles.get(role, ())
         if not paths:
             return "null::varchar"
@@ -429,13 +441,13 @@ class EventReader:
     def _projection(self, line: str) -> str:
         """The columns of `event_rows` from a struct of the fields."""
 
-        def role(name: str) -> str:
+        def role(name: Role) -> str:
             return self._role(name, line)
 
         def column(name: str) -> str:
             return f"{line}.{identifier(name)}"
 
-        def yes_or_no(name: str) -> str:
+        def yes_or_no(name: Role) -> str:
             answer = f"lower(trim({role(name)}))"
             return (
                 f"case when {answer} in ({literals(self.plan.yes)}) then 'yes' "
@@ -499,7 +511,7 @@ class EventReader:
         return f"case {line}.event_type {' '.join(cases)} end"
 
 
-class MergeReader:
+class MergeReader(Reader):
     """Reads Amplitude's files of merged ids into `raw.amplitude_merges`.
 
     They are small, so every line is read as text, and the line numbers come for free.
@@ -604,35 +616,34 @@ def _value_of(line: bytes, key: str) -> str | None:
     return str(value).strip()
 
 
-def _fields(plan: TrackingPlan) -> dict[str, str]:
-    """The fields to read and their DuckDB types: columns, and one struct per kind of property."""
+def _fields(plan: TrackingPlan) -> dict[str, tuple[str, ...]]:
+    """The fields to read: columns, which are text, and kinds of properties with their names."""
     structs: dict[str, set[str]] = {scope: set() for scope in _STRUCTS}
-    columns = dict.fromkeys(_COLUMNS, "VARCHAR")
+    fields: dict[str, tuple[str, ...]] = dict.fromkeys(_COLUMNS, ())
     for _, path in plan.paths():
         scope, name = path.split(".", 1)
         if scope == "column":
-            columns.setdefault(name, "VARCHAR")
+            fields[name] = ()
         else:
             structs[scope].add(name)
-    for scope, names in structs.items():
-        if names:
-            fields = ", ".join(f"{identifier(name)} VARCHAR" for name in sorted(names))
-            columns[_STRUCTS[scope]] = f"STRUCT({fields})"
-    return columns
+    fields |= {_STRUCTS[scope]: tuple(sorted(names)) for scope, names in structs.items() if names}
+    return fields
 
 
-def _json_structure(fields: Mapping[str, str]) -> dict[str, object]:
+def _duckdb_type(properties: Sequence[str]) -> str:
+    if not properties:
+        return "VARCHAR"
+    return f"STRUCT({', '.join(f'{identifier(name)} VARCHAR' for name in properties)})"
+
+
+def _json_structure(fields: Mapping[str, Sequence[str]]) -> str:
     """The same fields as `json_transform` wants them."""
-    rows = duckdb.sql(
-        "select "
-        + ", ".join(f"null::{kind} as {identifier(name)}" for name, kind in fields.items())
+    return json.dumps(
+        {
+            name: dict.fromkeys(properties, "VARCHAR") if properties else "VARCHAR"
+            for name, properties in fields.items()
+        }
     )
-    return {
-        name: {child: "VARCHAR" for child, _ in kind.children}
-        if kind.id == "struct"
-        else "VARCHAR"
-        for name, kind in zip(rows.columns, rows.types, strict=True)
-    }
 
 
 def _path(path: str, line: str) -> str:
@@ -659,7 +670,7 @@ def _broken_reason(table: str) -> str:
     return f"case {cases} end"
 
 
-def _struct_checks(fields: Mapping[str, str]) -> str:
+def _struct_checks(fields: Mapping[str, Sequence[str]]) -> str:
     return "\n".join(
         f"when coalesce(json_type(line -> {literal(name)}), 'NULL') not in ('OBJECT', 'NULL') "
         f"then {literal(f'{name} is not a JSON object')}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
 import duckdb
 
@@ -47,19 +47,26 @@ class FileCounts:
     reason: str | None = None
 
 
-class Reader(Protocol):
-    """Reads the files of one source into its raw tables.
-
-    `read` runs inside the caller's transaction, on a connection with the pseudonym macros. It
-    inserts into `tables` (with `duplicate_reason` null), `raw.quarantined_rows` and
-    `raw.unknown_fields` only, and never raises because of a file's content.
-    """
+class Reader(ABC):
+    """Reads the files of one source into its raw tables; never fails because of their content."""
 
     source: str
     tables: Sequence[str]
 
+    def prepare(  # noqa: B027 - most readers have nothing that needs it
+        self, connection: duckdb.DuckDBPyConnection, files: Sequence[UnpackedFile]
+    ) -> None:
+        """Do what may fail on a file's content, into temporary tables, before the transaction.
+
+        An error inside of a transaction would abort it as a whole.
+        """
+
+    @abstractmethod
     def read(
         self, connection: duckdb.DuckDBPyConnection, files: Sequence[UnpackedFile]
     ) -> Mapping[int, FileCounts]:
-        """Read the files; returns the counts by file id."""
-        ...
+        """Write the files' rows, inside the caller's transaction; returns the counts by file id.
+
+        The connection has the pseudonym macros. Rows go to `tables` (with `duplicate_reason`
+        null), `raw.quarantined_rows` and `raw.unknown_fields`, and nowhere else.
+        """

@@ -28,6 +28,8 @@ from orchestration.landing.names import (
     AMPLITUDE_MERGES,
     SATISMETER,
     SURVEYS,
+    ZENDESK_RESOURCES,
+    FileName,
     read_name,
 )
 from orchestration.loading import ledger, pseudonyms
@@ -43,7 +45,7 @@ from orchestration.loading.repeats import (
 from orchestration.loading.rows import stage
 from orchestration.loading.satismeter import SatismeterReader
 from orchestration.loading.surveys import SurveyReader
-from orchestration.loading.zendesk import ZENDESK_TABLES, ZendeskReader
+from orchestration.loading.zendesk import ZendeskReader
 from orchestration.settings import Settings
 
 Progress = Callable[[int, int, str], None]
@@ -52,13 +54,14 @@ EVENTS_TABLE = "raw.events"
 SOURCE_TABLES: Mapping[str, str] = {
     AMPLITUDE_EVENTS: EVENTS_TABLE,
     AMPLITUDE_MERGES: "raw.amplitude_merges",
-    **ZENDESK_TABLES,
+    **{f"zendesk_{resource}": f"raw.zendesk_{resource}" for resource in ZENDESK_RESOURCES},
+    "zendesk_ticket_audits": "raw.zendesk_ticket_events",
     SATISMETER: "raw.satismeter_responses",
     SURVEYS: "raw.survey_responses",
 }
 
-# Large enough that a transaction's cost vanishes, small enough to stay in the page cache.
-_BATCH_INFLATED_BYTES = 384 * 2**20
+# Large enough that ids are hashed and repeats are sought seldom, small enough for memory and disk.
+_BATCH_INFLATED_BYTES = 1024 * 2**20
 _BATCH_FILES = 4_000
 _USUAL_INFLATION = 15
 _INFLATERS = 2
@@ -183,7 +186,8 @@ class _Load:
     def replace(self, reader: Reader, entries: Sequence[Entry]) -> None:
         """Load files, in the place of what they brought before."""
         file_ids = [entry.file_id for entry in entries]
-        with self._unpacked(entries) as files:
+        with _Scratch(self._settings, entries) as files:
+            reader.prepare(self._connection, files)
             self._connection.begin()
             try:
                 before = [e.file_id for e in entries if e.path in self._known]
@@ -192,9 +196,7 @@ class _Load:
                 counts = reader.read(self._connection, files)
                 if reader.source == AMPLITUDE_EVENTS:
                     note_changed_events(self._connection, file_ids)
-                self._write_ledger(
-                    (entry, counts[entry.file_id]) for entry in entries
-                )
+                self._write_ledger((entry, counts[entry.file_id]) for entry in entries)
                 self._finish(reader.source, file_ids, set(file_ids))
                 self._connection.commit()
             except BaseException:
@@ -322,9 +324,6 @@ class _Load:
             "loaded_by": self._run_id,
         }
 
-    def _unpacked(self, entries: Sequence[Entry]) -> _Scratch:
-        return _Scratch(self._settings, entries)
-
 
 class _Scratch:
     """The files of a batch, inflated into the scratch folder for the time of a block."""
@@ -337,17 +336,35 @@ class _Scratch:
         scratch = self._settings.scratch
         shutil.rmtree(scratch, ignore_errors=True)  # of a run that was killed
         scratch.mkdir(parents=True, mode=0o700)
+        targets = {
+            entry.path: UnpackedFile(entry.file_id, entry.path, scratch / f"{number}.txt")
+            for number, entry in enumerate(self._entries)
+        }
         with ThreadPoolExecutor(_INFLATERS) as pool:
-            return list(pool.map(self._inflate, range(len(self._entries)), self._entries))
+            inflated = pool.map(lambda paths: self._inflate(paths, targets), self._shares())
+            return [file for share in inflated for file in share]
 
     def __exit__(self, *_: object) -> None:
         shutil.rmtree(self._settings.scratch, ignore_errors=True)
 
-    def _inflate(self, number: int, entry: Entry) -> UnpackedFile:
-        target = self._settings.scratch / f"{number}.txt"
-        with open_stored(self._settings.landing, entry.path) as stream:
-            damage = inflate(stream, target)
-        return UnpackedFile(entry.file_id, entry.path, target, damage)
+    def _shares(self) -> list[list[str]]:
+        """Paths by landed file, large zips cut so that every core has work."""
+        by_landed: dict[str, list[str]] = {}
+        for entry in self._entries:
+            by_landed.setdefault(entry.landed_path, []).append(entry.path)
+        return [
+            paths[start::_INFLATERS]
+            for paths in by_landed.values()
+            for start in range(min(_INFLATERS, len(paths)))
+        ]
+
+    def _inflate(
+        self, paths: Sequence[str], targets: Mapping[str, UnpackedFile]
+    ) -> list[UnpackedFile]:
+        return [
+            replace(targets[path], damage=inflate(stream, targets[path].text))
+            for path, stream in open_stored(self._settings.landing, paths)
+        ]
 
 
 # -- what there is to load ---------------------------------------------------------------------
@@ -408,7 +425,8 @@ def _describe_one(
     if isinstance(stored, UnreadableArchiveError):
         reason = f"{stored}; export it again"
         return replace(entry, status=ledger.UNREADABLE, reason=reason)
-    name = read_name(stored.path.replace("::", "/"))
+    path = stored.path.replace("::", "/")
+    name = read_name(path)
     entry = replace(
         entry,
         path=stored.path,
@@ -418,27 +436,34 @@ def _describe_one(
     )
     if name.source is None:
         return replace(entry, status=ledger.UNRECOGNISED, reason=name.remedy)
-    contract_hash = ""
-    reason = None
+    contract_hash, remedy = _contract_of(name, path, contracts)
+    return replace(
+        entry,
+        source=name.source,
+        status=ledger.UNRECOGNISED if remedy else ledger.LOADED,
+        reason=remedy,
+        contract_hash=contract_hash,
+    )
+
+
+def _contract_of(name: FileName, path: str, contracts: Contracts) -> tuple[str, str | None]:
+    """The fingerprint of the contract a file is read with, or what to do where there is none."""
     if name.source == AMPLITUDE_EVENTS:
         plan = contracts.tracking_plan_for(name.project or "")
-        contract_hash = plan.fingerprint if plan else ""
         if plan is None:
-            reason = (
+            return "", (
                 f"no tracking plan in data/sources names project {name.project}; "
                 "add it under `projects:`"
             )
-    elif name.source == SURVEYS:
-        mapping = contracts.survey_mapping_for(stored.path.replace("::", "/"))
-        contract_hash = mapping.fingerprint if mapping else ""
+        return plan.fingerprint, None
+    if name.source == SURVEYS:
+        mapping = contracts.survey_mapping_for(path)
         if mapping is None:
-            reason = "no survey mapping in data/sources matches this path; write one (CONTRIBUTING)"
-    elif name.source == SATISMETER and contracts.satismeter is not None:
-        contract_hash = contracts.satismeter.fingerprint
-    status = ledger.UNRECOGNISED if reason else ledger.LOADED
-    return replace(
-        entry, source=name.source, status=status, reason=reason, contract_hash=contract_hash
-    )
+            return "", "no survey mapping in data/sources matches this path; write one"
+        return mapping.fingerprint, None
+    if name.source == SATISMETER and contracts.satismeter is not None:
+        return contracts.satismeter.fingerprint, None
+    return "", None
 
 
 def _batches(
@@ -455,9 +480,7 @@ def _batches(
         size = 0
         for entry in group:
             inflated = entry.stored_size * (_USUAL_INFLATION if entry.path.endswith(".gz") else 1)
-            if batch and (
-                size + inflated > _BATCH_INFLATED_BYTES or len(batch) == _BATCH_FILES
-            ):
+            if batch and (size + inflated > _BATCH_INFLATED_BYTES or len(batch) == _BATCH_FILES):
                 yield reader, batch
                 batch, size = [], 0
             batch.append(entry)
@@ -480,9 +503,7 @@ def _reader(source: str, contract_hash: str, contracts: Contracts) -> Reader:
     return ZendeskReader(source)
 
 
-def _refuse_vanished(
-    known: Mapping[str, Entry], inventory: Inventory, settings: Settings
-) -> None:
+def _refuse_vanished(known: Mapping[str, Entry], inventory: Inventory, settings: Settings) -> None:
     landed = {entry.landed_path for entry in known.values()}
     gone = landed - {file.path for file in inventory.files}
     if 2 * len(gone) > len(landed) and not settings.allow_missing_files:
@@ -524,9 +545,7 @@ def _write_contracts(connection: duckdb.DuckDBPyConnection, contracts: Contracts
     connection.commit()
 
 
-def _summarise(
-    connection: duckdb.DuckDBPyConnection, report: LoadReport, run_id: str
-) -> None:
+def _summarise(connection: duckdb.DuckDBPyConnection, report: LoadReport, run_id: str) -> None:
     row = connection.execute(
         """
         select coalesce(sum(rows_in), 0)::bigint, coalesce(sum(loaded), 0)::bigint,

@@ -47,9 +47,7 @@ def install(connection: duckdb.DuckDBPyConnection, secret: bytes) -> None:
         ("amplitude", "'amplitude:' || nullif(trim(id), '')"),
         ("zendesk_user", "'zendesk_user:' || nullif(trim(id), '')"),
     ):
-        connection.execute(
-            f"create or replace temp macro {kind}_key(id) as keyed_uuid({message})"
-        )
+        connection.execute(f"create or replace temp macro {kind}_key(id) as keyed_uuid({message})")
 
 
 def keyed_uuid(secret: bytes, message: str) -> uuid.UUID:

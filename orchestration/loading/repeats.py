@@ -239,6 +239,4 @@ def mark_row_repeats(
         from flipped where flipped.row_id = {table.split(".")[1]}.rowid
         """
     )
-    return {
-        row[0] for row in connection.execute("select distinct file_id from flipped").fetchall()
-    }
+    return {row[0] for row in connection.execute("select distinct file_id from flipped").fetchall()}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from importlib import resources
+from pathlib import Path
 
 import duckdb
 
@@ -22,6 +24,8 @@ def connect(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     folder = settings.warehouse.parent
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
+    # What a killed run spilled to disk may hold identifiers.
+    shutil.rmtree(_spill(settings), ignore_errors=True)
     connection = duckdb.connect(str(settings.warehouse), config=_configuration(settings))
     try:
         settings.warehouse.chmod(0o600)
@@ -51,10 +55,14 @@ def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
     connection.commit()
 
 
+def _spill(settings: Settings) -> Path:
+    return settings.warehouse.parent / "spill"
+
+
 def _configuration(settings: Settings) -> dict[str, str | bool | int | float | list[str]]:
     configuration: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": settings.memory_limit,
-        "temp_directory": str(settings.warehouse.parent / "spill"),
+        "temp_directory": str(_spill(settings)),
         # Nothing is fetched at run time: what is not built in is an error, not a download.
         "autoinstall_known_extensions": False,
     }
