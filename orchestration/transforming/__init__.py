@@ -1,0 +1,25 @@
+"""Runs dbt inside this process. Importing it costs nothing: dbt is imported when it is used."""
+
+from orchestration.transforming.building import BuildResult, FinishedNode, build
+from orchestration.transforming.history import last_built_digest, record_build
+from orchestration.transforming.manifest import (
+    ensure_manifest,
+    parse,
+    published_relations,
+    read_manifest,
+)
+from orchestration.transforming.variables import dbt_variables, project_digest
+
+__all__ = [
+    "BuildResult",
+    "FinishedNode",
+    "build",
+    "dbt_variables",
+    "ensure_manifest",
+    "last_built_digest",
+    "parse",
+    "project_digest",
+    "published_relations",
+    "read_manifest",
+    "record_build",
+]

@@ -1,0 +1,152 @@
+"""dbt in this process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestration.errors import TransformError
+from orchestration.settings import Settings
+from orchestration.transforming import BuildResult, FinishedNode, build
+
+Numbers = Callable[..., None]
+
+
+def build_all(
+    settings: Settings,
+    project: Path,
+    *,
+    full_refresh: bool = False,
+    on_event: Callable[[FinishedNode], None] = lambda _: None,
+    stop: threading.Event | None = None,
+) -> BuildResult:
+    return build(
+        settings,
+        full_refresh=full_refresh,
+        variables={"week_start": "sunday"},
+        on_event=on_event,
+        stop=stop,
+        project_dir=project,
+    )
+
+
+def rows(settings: Settings, table: str) -> list[tuple[object, ...]]:
+    with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
+        return connection.execute(f"from {table} order by all").fetchall()
+
+
+def test_a_build_tells_of_every_node_with_columns_and_rows(
+    settings: Settings, project: Path, numbers: Numbers
+) -> None:
+    numbers(1, 2, 3)
+    told: list[FinishedNode] = []
+
+    result = build_all(settings, project, on_event=told.append)
+
+    assert result.succeeded
+    assert tuple(told) == result.nodes
+    nodes = {
+        node.unique_id.rpartition(".")[2]: node for node in told if "test" not in node.resource_type
+    }
+    assert nodes["doubled"].columns == {"number": "INTEGER"}
+    assert nodes["doubled"].row_count == 3
+    assert nodes["odd"].columns == {"number": "INTEGER", "week_start": "VARCHAR"}
+    assert nodes["odd"].row_count is None
+    tests = sorted((n.name, n.status, n.failures) for n in told if n.resource_type == "test")
+    assert tests == [
+        ("accepted_values_numbers_number__False__1__2", "warn", 1),
+        ("not_null_doubled_number", "pass", 0),
+        ("unique_numbers_number", "pass", 0),
+    ]
+    assert [node.status for node in told if node.resource_type == "unit_test"] == ["pass"]
+    assert rows(settings, "odd") == [(1, "sunday"), (3, "sunday")]
+
+
+def test_after_a_build_another_process_can_open_the_warehouse(
+    settings: Settings, project: Path, numbers: Numbers
+) -> None:
+    numbers(1)
+    build_all(settings, project)
+
+    other = subprocess.run(
+        [sys.executable, "-c", f"import duckdb; duckdb.connect({str(settings.warehouse)!r})"],
+        check=False,
+    )
+
+    assert other.returncode == 0
+
+
+def test_a_failing_test_skips_what_comes_after_and_is_named(
+    settings: Settings, project: Path, numbers: Numbers
+) -> None:
+    numbers(1, 2)
+    build_all(settings, project)
+    numbers(1, 1)
+
+    result = build_all(settings, project)
+
+    assert not result.succeeded
+    assert [node.name for node in result.bad_nodes] == ["unique_numbers_number"]
+    with pytest.raises(TransformError, match=r"unique_numbers_number \(Got 1 result"):
+        result.raise_for_failures()
+    assert rows(settings, "doubled") == [(2,), (4,)]
+
+
+def test_a_full_refresh_builds_incremental_models_anew(
+    settings: Settings, project: Path, numbers: Numbers
+) -> None:
+    numbers(1)
+    build_all(settings, project)
+    build_all(settings, project)
+    assert rows(settings, "growing") == [(1,), (1,)]
+
+    build_all(settings, project, full_refresh=True)
+
+    assert rows(settings, "growing") == [(1,)]
+
+
+def test_a_stopped_build_starts_no_further_model(
+    settings: Settings, project: Path, numbers: Numbers
+) -> None:
+    numbers(1)
+    stop = threading.Event()
+    told: list[str] = []
+
+    def stop_at_once(node: FinishedNode) -> None:
+        told.append(node.name)
+        stop.set()
+
+    with pytest.raises(TransformError, match="was stopped"):
+        build_all(settings, project, on_event=stop_at_once, stop=stop)
+    assert told[0] == "numbers"
+    assert rows(
+        settings, "(select table_name from duckdb_tables() where schema_name = 'main')"
+    ) == [("numbers",)]
+
+
+def test_an_error_of_the_listener_ends_the_build_and_reaches_the_caller(
+    settings: Settings, project: Path, numbers: Numbers
+) -> None:
+    numbers(1)
+
+    def fail(_: FinishedNode) -> None:
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        build_all(settings, project, on_event=fail)
+
+
+def test_a_project_that_does_not_parse_is_a_sentence(
+    settings: Settings, project: Path, numbers: Numbers
+) -> None:
+    numbers(1)
+    (project / "models" / "doubled.sql").write_text("select * from {{ ref('nobody') }}")
+
+    with pytest.raises(TransformError, match=r"nobody.*Correct what it names"):
+        build_all(settings, project)
