@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -135,9 +134,7 @@ def missing_export_hours(connection: duckdb.DuckDBPyConnection) -> list[Gap]:
     return [Gap(*row) for row in rows]
 
 
-def newest_day_volumes(
-    connection: duckdb.DuckDBPyConnection, *, weeks: int = 8
-) -> list[Volume]:
+def newest_day_volumes(connection: duckdb.DuckDBPyConnection, *, weeks: int = 8) -> list[Volume]:
     """Rows of the newest day of each project, and the median of the same weekday before it.
 
     Args:
@@ -168,9 +165,8 @@ def newest_day_volumes(
             inner join newest
                 on exported.project = newest.project
                 and hour(exported.exported_hour) <= newest.until_hour
-                and exported.exported_hour::date in (
-                    select newest.newest_day - (7 * week)::integer from range(0, $weeks + 1) as w(week)
-                )
+                and datediff('day', exported.exported_hour::date, newest.newest_day) % 7 = 0
+                and datediff('day', exported.exported_hour::date, newest.newest_day) <= 7 * $weeks
             group by all
         )
         select
@@ -227,31 +223,3 @@ def unread_files(connection: duckdb.DuckDBPyConnection) -> list[UnreadFile]:
         """
     ).fetchall()
     return [UnreadFile(*row) for row in rows]
-
-
-@dataclass(frozen=True)
-class Table:
-    """A raw table as it is: columns with their types in order, and rows."""
-
-    name: str
-    columns: Sequence[tuple[str, str]]
-    rows: int
-
-
-def raw_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, Table]:
-    """The raw tables by name."""
-    columns: dict[str, list[tuple[str, str]]] = {}
-    for table, column, column_type in connection.execute(
-        """
-        select table_name, column_name, data_type
-        from duckdb_columns()
-        where schema_name = 'raw'
-        order by table_name, column_index
-        """
-    ).fetchall():
-        columns.setdefault(table, []).append((column, column_type))
-    counts = {
-        name: connection.execute(f'select count(*) from raw."{name}"').fetchall()[0][0]
-        for name in columns
-    }
-    return {name: Table(name, columns[name], counts[name]) for name in columns}

@@ -1,0 +1,171 @@
+"""The figures that asset checks judge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from importlib import resources
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestration.loading import checks
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as connection:
+        connection.execute(
+            resources.files("orchestration.loading").joinpath("schema.sql").read_text()
+        )
+        yield connection
+
+
+def add_file(
+    connection: duckdb.DuckDBPyConnection,
+    path: str,
+    *,
+    source: str = "amplitude_events",
+    status: str = "loaded",
+    reason: str | None = None,
+    hour: datetime | None = None,
+    rows_in: int = 0,
+    loaded: int | None = None,
+    quarantined: int = 0,
+) -> None:
+    loaded = rows_in - quarantined if loaded is None else loaded
+    connection.execute(
+        """
+        insert into raw.loaded_files by name select
+            $file_id as file_id, $path as path, $path as landed_path, $source as source,
+            $status as status, $reason as reason, 1 as size, 1 as modified_ns, '' as landed_hash,
+            '' as content_hash, '' as contract_hash, $hour::timestamp as exported_hour,
+            $rows_in as rows_in, $loaded as loaded, 0 as duplicates, $quarantined as quarantined,
+            0 as not_in_plan, 0 as erased, 'run' as loaded_by
+        """,
+        {
+            "file_id": abs(hash(path)),
+            "path": path,
+            "source": source,
+            "status": status,
+            "reason": reason,
+            "hour": hour,
+            "rows_in": rows_in,
+            "loaded": loaded,
+            "quarantined": quarantined,
+        },
+    )
+
+
+def add_hour(
+    connection: duckdb.DuckDBPyConnection,
+    hour: datetime,
+    *,
+    project: str = "100042",
+    rows: int = 1,
+    status: str = "loaded",
+) -> None:
+    name = f"amplitude/{project}_{hour:%Y-%m}.zip::{project}/{project}_{hour:%Y-%m-%d}_{hour.hour}"
+    add_file(connection, f"{name}#0.json.gz", hour=hour, rows_in=rows, status=status)
+
+
+def test_hours_without_a_file_are_told_per_project(connection: duckdb.DuckDBPyConnection) -> None:
+    start = datetime(2024, 3, 1, 22)
+    for hours in (0, 1, 4, 5, 30):
+        add_hour(connection, start + timedelta(hours=hours), project="1")
+    for hours in (2, 3):
+        add_hour(connection, start + timedelta(hours=hours), project="2")
+
+    assert checks.missing_export_hours(connection) == [
+        checks.Gap("1", datetime(2024, 3, 2, 0), datetime(2024, 3, 2, 1), 2),
+        checks.Gap("1", datetime(2024, 3, 2, 4), datetime(2024, 3, 3, 3), 24),
+    ]
+
+
+def test_a_copy_of_a_file_fills_its_hour_and_an_unreadable_one_does_not(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    for hour, status in ((0, "loaded"), (1, "duplicate"), (2, "unreadable"), (3, "loaded")):
+        add_hour(connection, datetime(2024, 3, 1, hour), status=status)
+
+    assert checks.missing_export_hours(connection) == [
+        checks.Gap("100042", datetime(2024, 3, 1, 2), datetime(2024, 3, 1, 2), 1)
+    ]
+
+
+def test_the_newest_day_is_held_against_the_same_hours_of_the_same_weekday(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    newest = datetime(2024, 3, 27)
+    for week, rows in ((1, 100), (2, 80), (3, 120), (9, 9_999)):
+        day = newest - timedelta(weeks=week)
+        add_hour(connection, day.replace(hour=9), rows=rows)
+        add_hour(connection, day.replace(hour=20), rows=5_000)
+    add_hour(connection, newest - timedelta(days=1), rows=7_777)
+    add_hour(connection, newest.replace(hour=8), rows=30)
+    add_hour(connection, newest.replace(hour=9), rows=10)
+
+    assert checks.newest_day_volumes(connection) == [
+        checks.Volume("100042", date(2024, 3, 27), 9, rows=40, usual_rows=100.0, weeks=3)
+    ]
+
+
+def test_a_first_day_has_nothing_to_be_held_against(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    add_hour(connection, datetime(2024, 3, 27, 9), rows=40)
+
+    assert checks.newest_day_volumes(connection) == [
+        checks.Volume("100042", date(2024, 3, 27), 9, rows=40, usual_rows=None, weeks=0)
+    ]
+
+
+def test_quarantined_rows_are_shares_of_their_source(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    add_file(connection, "surveys/a.csv", source="surveys", rows_in=40, quarantined=10)
+    add_file(connection, "a", rows_in=900, quarantined=10)
+    add_file(connection, "b", rows_in=100, quarantined=0)
+    add_file(connection, "c", source="zendesk_calls", status="unreadable")
+
+    shares = checks.quarantined_shares(connection)
+
+    assert [(share.source, share.share) for share in shares] == [
+        ("surveys", 0.25),
+        ("amplitude_events", 0.01),
+    ]
+
+
+def test_a_file_whose_rows_do_not_add_up_is_named(connection: duckdb.DuckDBPyConnection) -> None:
+    add_file(connection, "good", rows_in=10, quarantined=3)
+    add_file(connection, "bad", rows_in=10, loaded=6, quarantined=3)
+
+    assert checks.ledger_imbalances(connection) == [checks.Imbalance("bad", 10, 9)]
+
+
+def test_files_that_brought_nothing_are_named(connection: duckdb.DuckDBPyConnection) -> None:
+    add_file(connection, "notes.docx", source="unknown", status="unrecognised", reason="rename it")
+    add_file(connection, "cut.json.gz", status="unreadable", reason="truncated")
+    add_file(connection, "fine.json.gz")
+
+    assert checks.unread_files(connection) == [
+        checks.UnreadFile("cut.json.gz", "unreadable", "truncated"),
+        checks.UnreadFile("notes.docx", "unrecognised", "rename it"),
+    ]
+
+
+def test_unknown_fields_are_added_up_over_files(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(
+        """
+        insert into raw.unknown_fields values
+            (1, 'amplitude_events', 'event_properties.x', 3, true),
+            (2, 'amplitude_events', 'event_properties.x', 4, false),
+            (2, 'surveys', 'Shoe size', 5, false)
+        """
+    )
+
+    assert checks.unknown_fields(connection) == [
+        checks.UnknownField("amplitude_events", "event_properties.x", 7, True),
+        checks.UnknownField("surveys", "Shoe size", 5, False),
+    ]
