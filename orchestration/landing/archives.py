@@ -18,6 +18,7 @@ from isal import igzip_lib, isal_zlib
 
 # Longer than any hour of events we know of, and short enough to fit a disk.
 MAX_INFLATED_BYTES = 16 * 2**30
+_DAMAGED: type[Exception] = igzip_lib.IsalError
 _CHUNK = 2**20
 _GZIP_MAGIC = b"\x1f\x8b"
 _MEMBER = "::"
@@ -152,7 +153,7 @@ def _gunzip(head: bytes, stream: IO[bytes], output: io.FileIO, limit: int) -> st
                 pending = inflater.unconsumed_tail
             elif not (pending := stream.read(_CHUNK)):
                 return "truncated gzip"
-    except igzip_lib.IsalError as error:
+    except _DAMAGED as error:
         return f"damaged gzip: {error}"
     except (zipfile.BadZipFile, EOFError) as error:
         return f"damaged in its zip: {error}"
