@@ -1,0 +1,273 @@
+"""Exports of web APIs as a table of JSON objects, each with its line or position, or its problem.
+
+One file holds one object a line, or pages: objects with a list under a known key (or bare lists),
+one a line or printed over many lines. A row's number is its physical line; in a file of pages it is
+its position, counted over all pages of the file from 1.
+
+Lines are judged one by one in SQL, so that a bad one costs nothing but itself. Only a page that is
+damaged in itself is searched for its good elements in Python.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import duckdb
+
+from orchestration.loading.batch import UnpackedFile
+from orchestration.loading.rows import stage
+from orchestration.loading.sql import file_literal, literal
+from orchestration.loading.text import (
+    UNDECODABLE,
+    DecodedFile,
+    decode,
+    is_blank,
+    stage_lines,
+    without_return,
+)
+
+ROWS = "json_rows"
+_OBJECT_END: Final = re.compile(r"[}\]]\s*,\s*(?=\{)")
+_SPACE: Final = re.compile(r"[\s,]*")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a resource's rows look like.
+
+    Attributes:
+        keys: under which a page lists its rows.
+        required: what every row has; tells rows from what lies in them when a page is damaged.
+    """
+
+    keys: tuple[str, ...]
+    required: tuple[str, ...]
+
+
+def stage_json_rows(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[UnpackedFile], shape: Shape
+) -> None:
+    """(Re)create the temporary table `json_rows`.
+
+    Columns: file_id, line_number, object (a row as JSON without white space; null if there is
+    none), line (its text as it stands in the file), problem.
+    """
+    decoded = [decode(file.file_id, file.text) for file in files]
+    stage_lines(connection, decoded, "json_text")
+    connection.execute(
+        f"""
+        create or replace temp table json_units as
+        with documents as (
+            select file_id, line_number, {without_return("line")} as text,
+                {_document("line")} as document
+            from json_text where not {is_blank("line")}
+        )
+        select file_id, line_number, document, case when document is null then text end as text
+        from documents
+        """
+    )
+    connection.execute("drop table json_text")
+    _join_documents(connection, decoded)
+    _salvage(connection, shape)
+    _list_rows(connection, shape)
+
+
+def _document(text: str) -> str:
+    """A text as JSON; null if it is none, or if some of its bytes were no text."""
+    return (
+        f"case when not contains({text}, {literal(UNDECODABLE)}) then try_cast({text} as json) end"
+    )
+
+
+def _join_documents(connection: duckdb.DuckDBPyConnection, decoded: Sequence[DecodedFile]) -> None:
+    """Files that are one document printed over many lines become one unit."""
+    printed = connection.execute(
+        """
+        select file_id from json_units
+        group by file_id
+        having count(*) > 1 and arg_min(document is null, line_number)
+        """
+    ).fetchall()
+    paths = {file.file_id: file.path for file in decoded}
+    for (file_id,) in printed:
+        connection.execute(
+            f"""
+            create or replace temp table json_whole as
+            select {_document("content")} as document
+            from read_text({file_literal(paths[file_id])})
+            """
+        )
+        found = connection.execute("select count(document) from json_whole").fetchone()
+        if found is not None and found[0] == 1:
+            connection.execute("delete from json_units where file_id = $1", [file_id])
+            connection.execute(
+                "insert into json_units select $1, 1, document, null from json_whole", [file_id]
+            )
+    connection.execute("drop table if exists json_whole")
+
+
+def _salvage(connection: duckdb.DuckDBPyConnection, shape: Shape) -> None:
+    """Find the good elements of damaged pages; they replace the page in `json_units`.
+
+    Leaves the temporary table `json_salvaged`: file_id, line_number, ordinal, text, is_good.
+    """
+    listed = "|".join(re.escape(key) for key in shape.keys)
+    begins = literal(rf'^\s*\[|"(?:{listed})"\s*:\s*\[')
+    # When the first line is no document, a list begins a page that is printed over many lines.
+    connection.execute(
+        f"""
+        create or replace temp table json_pages as
+        with files as (
+            select file_id, arg_min(document is null, line_number)
+                and coalesce(bool_or(regexp_matches(text, {begins})), false) as is_printed
+            from json_units group by file_id
+        )
+        select file_id, is_printed, case when is_printed then 0 else line_number end as unit,
+            string_agg(coalesce(text, document::varchar), chr(10) order by line_number) as text
+        from json_units
+        join files using (file_id)
+        where is_printed or (document is null and regexp_matches(text, {begins}))
+        group by file_id, is_printed, unit
+        """
+    )
+    connection.execute(
+        """
+        delete from json_units
+        where (file_id, line_number) in (select file_id, unit from json_pages)
+            or file_id in (select file_id from json_pages where is_printed)
+        """
+    )
+    pages = connection.execute("select file_id, unit, text from json_pages").fetchall()
+    connection.execute("drop table json_pages")
+    stage(
+        connection,
+        "json_salvaged",
+        {
+            "file_id": "BIGINT",
+            "line_number": "BIGINT",
+            "ordinal": "BIGINT",
+            "text": "VARCHAR",
+            "is_good": "BOOLEAN",
+        },
+        (
+            {
+                "file_id": file_id,
+                "line_number": line_number,
+                "ordinal": ordinal,
+                "text": element,
+                "is_good": is_good,
+            }
+            for file_id, line_number, text in pages
+            for ordinal, (element, is_good) in enumerate(find_elements(text, shape), start=1)
+        ),
+    )
+
+
+def _list_rows(connection: duckdb.DuckDBPyConnection, shape: Shape) -> None:
+    lists = " ".join(
+        f"when json_type(document, {_path(key)}) = 'ARRAY' "
+        f"then json_extract(document, {_path(key, '[*]')})"
+        for key in shape.keys
+    )
+    wrong = " ".join(
+        f"when json_type(object, {_path(key)}) is not null then {literal(f'{key} is not a list')}"
+        for key in shape.keys
+    )
+    connection.execute(
+        f"""
+        create or replace temp table {ROWS} as
+        with units as (
+            select file_id, line_number, text, document,
+                case
+                    when json_type(document) = 'ARRAY' then json_extract(document, '$[*]')
+                    {lists}
+                end as elements
+            from json_units
+        ),
+        listed as (
+            select file_id, line_number, true as is_page,
+                unnest(elements) as element, null as text,
+                generate_subscripts(elements, 1) as ordinal
+            from units where elements is not null
+            union all
+            select file_id, line_number, false, document, text, 1
+            from units where elements is null
+            union all
+            select file_id, line_number, true,
+                case when is_good then try_cast(text as json) end, text, ordinal
+            from json_salvaged
+        ),
+        objects as (
+            select
+                file_id,
+                case when bool_or(is_page) over (partition by file_id) then row_number() over (
+                    partition by file_id order by line_number, ordinal
+                ) else line_number end as line_number,
+                case when json_type(element) = 'OBJECT' then json(element) end as object,
+                coalesce(text, element::varchar) as line,
+                element is not null as is_json
+            from listed
+        )
+        select file_id, line_number, object, line,
+            case
+                when not is_json and contains(line, {literal(UNDECODABLE)})
+                    then 'holds bytes that are not UTF-8 text'
+                when not is_json then 'is not valid JSON'
+                when object is null then 'is not a JSON object'
+                {wrong}
+            end as problem
+        from objects
+        """
+    )
+    for table in ("json_units", "json_salvaged"):
+        connection.execute(f"drop table {table}")
+
+
+def _path(key: str, suffix: str = "") -> str:
+    return literal(f'$."{key}"{suffix}')
+
+
+def find_elements(text: str, shape: Shape) -> Iterator[tuple[str, bool]]:
+    """The elements of the pages in a damaged text, in order, each with whether it is good.
+
+    What cannot be read between two good elements is one bad element: how many it was, nobody knows.
+    """
+    decoder = json.JSONDecoder()
+    page = re.compile(rf'"(?:{"|".join(re.escape(key) for key in shape.keys)})"\s*:\s*\[')
+    opening = re.match(r"\s*\[", text) or page.search(text)
+    is_good = True
+    while opening is not None:
+        position = _skip(text, opening.end())
+        while position < len(text) and text[position] != "]":
+            try:
+                _, end = decoder.raw_decode(text, position)
+                is_good = UNDECODABLE not in text[position:end]
+            except (ValueError, RecursionError):
+                end = _next_row(decoder, text, position, shape)
+                is_good = False
+            yield text[position:end].rstrip(" \t\r\n,"), is_good
+            position = _skip(text, end)
+        if position == len(text) and is_good:
+            yield "", False  # cut off behind a row: nobody knows how many are missing
+        opening = page.search(text, position)
+
+
+def _skip(text: str, position: int) -> int:
+    found = _SPACE.match(text, position)
+    return found.end() if found else position
+
+
+def _next_row(decoder: json.JSONDecoder, text: str, position: int, shape: Shape) -> int:
+    """Where the next row begins behind a damaged one: an object that has what every row has."""
+    for found in _OBJECT_END.finditer(text, position):
+        try:
+            value, _ = decoder.raw_decode(text, found.end())
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(value, dict) and all(key in value for key in shape.required):
+            return found.end()
+    return len(text)

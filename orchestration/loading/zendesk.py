@@ -1,0 +1,479 @@
+"""Reads Zendesk's incremental exports: API pages or one object a line.
+
+No free text is loaded: neither subjects nor comments, names or addresses. Ids of people become
+keyed hashes; of what changed in a ticket, values are kept only of fields that hold none.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import duckdb
+
+from orchestration.loading.batch import FileCounts, Reader, UnpackedFile
+from orchestration.loading.json_rows import ROWS, Shape, stage_json_rows
+from orchestration.loading.quarantine import UNREADABLE, create_unreadable, quarantine
+from orchestration.loading.sql import identifier, literal, literals
+from orchestration.loading.times import iso_time
+
+# Fields of a ticket whose values are words or numbers of the help desk, never a person's text.
+KEPT_FIELDS: Final = (
+    "status",
+    "priority",
+    "type",
+    "group_id",
+    "brand_id",
+    "ticket_form",
+    "ticket_form_id",
+    "organization_id",
+    "schedule_id",
+    "satisfaction_score",
+)
+# Fields whose values are people; their ids are kept as keyed hashes.
+PEOPLE_FIELDS: Final = ("assignee_id", "requester_id", "submitter_id")
+# What a child of a ticket event says besides the field that changed.
+_CHILD_KEYS: Final = (
+    "id",
+    "type",
+    "event_type",
+    "via",
+    "via_reference_id",
+    "previous_value",
+    "value",
+    "field_name",
+    "comment_present",
+    "comment_public",
+    "created_at",
+    "audit_id",
+    "author_id",
+    "metadata",
+    "body",
+    "html_body",
+    "plain_body",
+    "public",
+    "attachments",
+    "added_tags",
+    "removed_tags",
+)
+
+
+@dataclass(frozen=True)
+class _Resource:
+    """How one resource is read.
+
+    Attributes:
+        table: the raw table.
+        shape: of its pages.
+        structure: the fields that are read, for `json_transform`.
+        columns: columns of the raw table besides file_id, line_number, row_hash -> SQL over
+            `field` (the struct of the fields).
+        numbers, times: fields that must be whole numbers or times, if they are there.
+        required: fields that must be there, and the columns that show it.
+        newest: the column of the newest change.
+    """
+
+    table: str
+    shape: Shape
+    structure: Mapping[str, Any]
+    columns: Mapping[str, str]
+    numbers: tuple[str, ...]
+    times: tuple[str, ...]
+    required: Mapping[str, str]
+    newest: str
+
+
+def _number(text: str) -> str:
+    whole = f"regexp_full_match({text}, '-?[0-9]{{1,19}}')"
+    return f"case when {whole} then try_cast({text} as bigint) end"
+
+
+def _person(text: str) -> str:
+    """The keyed hash of a Zendesk user id; negative ids are the system, not a person."""
+    return f"case when not starts_with({text}, '-') then zendesk_user_key({text}) end"
+
+
+def _word(text: str) -> str:
+    return f"nullif(lower(trim({text})), '')"
+
+
+def _status(text: str) -> str:
+    word = _word(text)
+    return f"case {word} when 'on-hold' then 'hold' when 'on_hold' then 'hold' else {word} end"
+
+
+_CHANGED: Final = {
+    "created_at": iso_time("field.created_at"),
+    "updated_at": iso_time("field.updated_at"),
+}
+_TIMES: Final = ("created_at", "updated_at")
+
+_RESOURCES: Final[Mapping[str, _Resource]] = {
+    "tickets": _Resource(
+        table="raw.zendesk_tickets",
+        shape=Shape(("tickets",), ("id", "updated_at")),
+        structure={
+            **dict.fromkeys(
+                ("id", *_TIMES, "status", "priority", "requester_id", "assignee_id"), "VARCHAR"
+            ),
+            "via": {"channel": "VARCHAR"},
+            "satisfaction_rating": {"score": "VARCHAR"},
+        },
+        columns={
+            "ticket_id": _number("field.id"),
+            **_CHANGED,
+            "status": _status("field.status"),
+            "channel": _word("field.via.channel"),
+            "priority": _word("field.priority"),
+            "requester_key": _person("field.requester_id"),
+            "assignee_key": _person("field.assignee_id"),
+            "satisfaction": _word("field.satisfaction_rating.score"),
+        },
+        numbers=("id",),
+        times=_TIMES,
+        required={"id": "ticket_id", "created_at": "created_at", "updated_at": "updated_at"},
+        newest="updated_at",
+    ),
+    "users": _Resource(
+        table="raw.zendesk_users",
+        shape=Shape(("users",), ("id", "updated_at")),
+        structure=dict.fromkeys(("id", *_TIMES, "external_id", "email", "role"), "VARCHAR"),
+        columns={
+            "zendesk_user_key": _person("field.id"),
+            "user_key": "user_key(field.external_id)",
+            "email_key": "email_key(field.email)",
+            "role": _word("field.role"),
+            **_CHANGED,
+        },
+        numbers=("id",),
+        times=_TIMES,
+        required={"id": "zendesk_user_key", "updated_at": "updated_at"},
+        newest="updated_at",
+    ),
+    "satisfaction_ratings": _Resource(
+        table="raw.zendesk_satisfaction_ratings",
+        shape=Shape(("satisfaction_ratings",), ("id", "updated_at")),
+        structure=dict.fromkeys(("id", *_TIMES, "ticket_id", "score", "requester_id"), "VARCHAR"),
+        columns={
+            "rating_id": _number("field.id"),
+            "ticket_id": _number("field.ticket_id"),
+            "score": _word("field.score"),
+            "requester_key": _person("field.requester_id"),
+            **_CHANGED,
+        },
+        numbers=("id", "ticket_id"),
+        times=_TIMES,
+        required={"id": "rating_id", "created_at": "created_at", "updated_at": "updated_at"},
+        newest="updated_at",
+    ),
+    "calls": _Resource(
+        table="raw.zendesk_calls",
+        shape=Shape(("calls",), ("id", "updated_at")),
+        structure=dict.fromkeys(
+            (
+                "id",
+                *_TIMES,
+                "ticket_id",
+                "direction",
+                "completion_status",
+                "customer_id",
+                "wait_time",
+                "talk_time",
+            ),
+            "VARCHAR",
+        ),
+        columns={
+            "call_id": _number("field.id"),
+            "ticket_id": _number("field.ticket_id"),
+            "direction": _word("field.direction"),
+            "completion_status": _word("field.completion_status"),
+            "requester_key": _person("field.customer_id"),
+            "wait_seconds": _number("field.wait_time"),
+            "talk_seconds": _number("field.talk_time"),
+            **_CHANGED,
+        },
+        numbers=("id", "ticket_id", "wait_time", "talk_time"),
+        times=_TIMES,
+        required={"id": "call_id", "created_at": "created_at", "updated_at": "updated_at"},
+        newest="updated_at",
+    ),
+}
+
+_EVENTS_TABLE: Final = "raw.zendesk_ticket_events"
+_EVENT_SHAPES: Final = {
+    "ticket_events": Shape(("ticket_events",), ("id", "ticket_id")),
+    "ticket_audits": Shape(("audits", "ticket_audits"), ("id", "ticket_id")),
+}
+
+ZENDESK_TABLES: Final[Mapping[str, str]] = {
+    **{f"zendesk_{name}": resource.table for name, resource in _RESOURCES.items()},
+    **{f"zendesk_{name}": _EVENTS_TABLE for name in _EVENT_SHAPES},
+}
+
+
+class ZendeskReader(Reader):
+    """Reads the files of one resource, such as `zendesk_tickets`.
+
+    Of ticket events and audits a row is an event in them; one without events is a row of the type
+    `Audit`.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.tables: Sequence[str] = (ZENDESK_TABLES[source],)
+        self._name = source.removeprefix("zendesk_")
+
+    def read(
+        self, connection: duckdb.DuckDBPyConnection, files: Sequence[UnpackedFile]
+    ) -> Mapping[int, FileCounts]:
+        """Read the files; see `Reader`."""
+        counts = {file.file_id: FileCounts(reason=file.damage) for file in files}
+        resource = _RESOURCES.get(self._name)
+        columns: tuple[str, ...]
+        if resource is None:
+            stage_json_rows(connection, files, _EVENT_SHAPES[self._name])
+            connection.execute(_EVENT_ROWS)
+            columns, newest = _EVENT_COLUMNS, "created_at"
+        else:
+            stage_json_rows(connection, files, resource.shape)
+            connection.execute(_rows(resource))
+            columns, newest = tuple(resource.columns), resource.newest
+        _account(connection, counts, newest)
+        listed = ", ".join(identifier(name) for name in columns)
+        connection.execute(
+            f"""
+            insert into {self.tables[0]}
+                (file_id, line_number, row_hash, {listed}, duplicate_reason)
+            select file_id, line_number, row_hash, {listed}, null
+            from zendesk_rows
+            where problem is null
+            """
+        )
+        for table in ("zendesk_rows", ROWS):
+            connection.execute(f"drop table {table}")
+        return counts
+
+
+def _account(
+    connection: duckdb.DuckDBPyConnection, counts: Mapping[int, FileCounts], newest: str
+) -> None:
+    """Count the rows of `zendesk_rows` by file, and quarantine those with a problem."""
+    for file_id, rows, quarantined, newest_at in connection.execute(
+        f"""
+        select file_id, count(*), count(problem), max({newest}) filter (problem is null)
+        from zendesk_rows group by file_id
+        """
+    ).fetchall():
+        found = counts[file_id]
+        found.rows_in, found.quarantined, found.newest_at = rows, quarantined, newest_at
+    create_unreadable(connection)
+    connection.execute(
+        f"insert into {UNREADABLE} "
+        "select file_id, line_number, line, problem from zendesk_rows where problem is not null"
+    )
+    quarantine(connection)
+
+
+def _rows(resource: _Resource) -> str:
+    """The temporary table `zendesk_rows`: the columns of the raw table, `line` and `problem`."""
+    structure = literal(json.dumps(resource.structure))
+    columns = ", ".join(f"{sql} as {name}" for name, sql in resource.columns.items())
+    checks = [
+        *(
+            f"when field.{name} is null then {literal(f'{name} is missing')}"
+            for name in resource.required
+        ),
+        *(
+            f"when field.{name} is not null and ({_number(f'field.{name}')}) is null "
+            f"then {literal(f'{name} is not a whole number')}"
+            for name in resource.numbers
+        ),
+        *(
+            f"when field.{name} is not null and ({iso_time(f'field.{name}')}) is null "
+            f"then {literal(f'{name} is not a time such as 2026-01-31T12:00:00Z')}"
+            for name in resource.times
+        ),
+        *(
+            f"when {column} is null then {literal(f'{name} cannot be used')}"
+            for name, column in resource.required.items()
+        ),
+    ]
+    return f"""
+        create or replace temp table zendesk_rows as
+        with read as (
+            select *, json_transform(object, {structure}) as field from {ROWS}
+        ),
+        parsed as (
+            select *, keyed_uuid('row:' || object) as row_hash, {columns} from read
+        )
+        select * exclude (field, line, object, problem),
+            line,
+            case when problem is not null then problem {" ".join(checks)} end as problem
+        from parsed
+    """
+
+
+_EVENT_COLUMNS: Final = (
+    "audit_id",
+    "ticket_id",
+    "position",
+    "created_at",
+    "event_type",
+    "field_name",
+    "previous_value",
+    "value",
+    "author_key",
+    "is_public",
+)
+_AUDIT_STRUCTURE: Final = json.dumps(
+    dict.fromkeys(
+        ("id", "ticket_id", "created_at", "timestamp", "author_id", "updater_id"), "VARCHAR"
+    )
+)
+_CHILD_STRUCTURE: Final = json.dumps(
+    dict.fromkeys(
+        (
+            "event_type",
+            "field_name",
+            "value",
+            "previous_value",
+            "author_id",
+            "public",
+            "comment_public",
+            *KEPT_FIELDS,  # `type` is one of them
+            *PEOPLE_FIELDS,
+        ),
+        "VARCHAR",
+    )
+)
+
+
+def _kept_value(text: str) -> str:
+    """The value of a field, if it holds no free text: an id of a person only as a keyed hash."""
+    return (
+        f"case when field_name in ({literals(PEOPLE_FIELDS)}) then ({_person(text)})::varchar "
+        f"when field_name = 'status' then {_status(text)} "
+        f"when field_name in ({literals(KEPT_FIELDS)}) then {text} end"
+    )
+
+
+# An audit has the value beside the field's name; a ticket event has it under the field's name.
+_VALUE: Final = (
+    "case when field.field_name is not null then field.value else case field_name "
+    + " ".join(f"when '{name}' then field.{name}" for name in (*KEPT_FIELDS, *PEOPLE_FIELDS))
+    + " end end"
+)
+_SECONDS: Final = _number("field.timestamp")
+_EVENT_ROWS: Final = f"""
+    create or replace temp table zendesk_rows as
+    with audits as (
+        select
+            *,
+            json_transform(object, '{_AUDIT_STRUCTURE}') as field,
+            case
+                when json_type(object, '$.child_events') is not null
+                    then json_extract(object, '$.child_events')
+                else json_extract(object, '$.events')
+            end as children
+        from {ROWS}
+    ),
+    parsed as (
+        select
+            file_id, line_number, line, object, children,
+            {_number("field.id")} as audit_id,
+            {_number("field.ticket_id")} as ticket_id,
+            coalesce(
+                {iso_time("field.created_at")},
+                case when {_SECONDS} between 0 and 7258118399
+                    then make_timestamp({_SECONDS} * 1000000) end
+            ) as created_at,
+            coalesce(field.updater_id, field.author_id) as updater_id,
+            case
+                when problem is not null then problem
+                when field.id is null then 'id is missing'
+                when field.ticket_id is null then 'ticket_id is missing'
+                when field.created_at is null and field.timestamp is null
+                    then 'created_at is missing'
+                when json_type(children) not in ('ARRAY', 'NULL') then 'its events are not a list'
+            end as audit_problem
+        from audits
+    ),
+    judged as (
+        select * replace (
+            case
+                when audit_problem is not null then audit_problem
+                when audit_id is null then 'id is not a whole number'
+                when ticket_id is null then 'ticket_id is not a whole number'
+                when created_at is null
+                    then 'created_at is not a time such as 2026-01-31T12:00:00Z'
+            end as audit_problem
+        ),
+        case when json_type(children) = 'ARRAY' then json_extract(children, '$[*]') end as listed
+        from parsed
+    ),
+    events as (
+        select * exclude (listed), unnest(listed) as event,
+            generate_subscripts(listed, 1) as position
+        from judged
+        where audit_problem is null and len(listed) > 0
+        union all
+        select * exclude (listed), null, 0
+        from judged
+        where audit_problem is not null or coalesce(len(listed), 0) = 0
+    ),
+    typed as (
+        select
+            * exclude (position),
+            position::integer as position,
+            json_transform(
+                case when json_type(event) = 'OBJECT' then event end, '{_CHILD_STRUCTURE}'
+            ) as field,
+            case when json_type(event) = 'OBJECT' then list_filter(
+                json_keys(event), lambda name: name not in ({literals(_CHILD_KEYS)})
+            ) end as other_keys
+        from events
+    ),
+    named as (
+        select
+            *,
+            case when position = 0 then 'Audit'
+                else coalesce(nullif(trim(field.event_type), ''), nullif(trim(field.type), ''))
+            end as event_type,
+            case when coalesce(field.event_type, field.type) in ('Create', 'Change') then coalesce(
+                field.field_name,
+                list_filter(
+                    other_keys, lambda name: name in ({literals((*KEPT_FIELDS, *PEOPLE_FIELDS))})
+                )[1],
+                case when field.event_type is not null and json_type(event, '$.type') is not null
+                    then 'type' end,
+                other_keys[1]
+            ) end as field_name
+        from typed
+    )
+    select
+        file_id,
+        line_number,
+        keyed_uuid('row:' || concat_ws(':', audit_id, position) || ':' || coalesce(event, object))
+            as row_hash,
+        audit_id,
+        ticket_id,
+        position,
+        created_at,
+        event_type,
+        field_name,
+        {_kept_value("field.previous_value")} as previous_value,
+        {_kept_value(_VALUE)} as value,
+        {_person("coalesce(field.author_id, updater_id)")} as author_key,
+        case lower(coalesce(field.public, field.comment_public))
+            when 'true' then true when 'false' then false end as is_public,
+        line,
+        case
+            when audit_problem is not null then audit_problem
+            when position > 0 and json_type(event) <> 'OBJECT'
+                then 'event ' || position || ' is not a JSON object'
+            when event_type is null then 'event ' || position || ' has no type'
+        end as problem
+    from named
+"""
