@@ -38,7 +38,7 @@ class Satismeter:
     """What was asked in the app.
 
     Attributes:
-        scores: all answers.
+        scores: everybody who was asked.
         files, rows: what was written, repeats included.
         responses: what is left without the repeats.
     """
@@ -92,8 +92,8 @@ class Satismeter:
         feedback = None
         if rating is not None and not is_pending and rng.random() < 0.35:
             feedback = rng.choice(_FEEDBACK)
-        if rating is not None:
-            self.scores.append(ScoreGiven(CAMPAIGN, str(rating), is_submitted=not is_pending))
+        answered = "" if rating is None else str(rating)
+        self.scores.append(ScoreGiven(CAMPAIGN, answered, is_submitted=not is_pending))
         return {
             "id": f"{rng.getrandbits(96):024x}",
             "created": iso(at).replace("Z", f".{rng.randrange(1000):03}Z"),

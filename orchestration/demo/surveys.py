@@ -65,6 +65,8 @@ _SCORES: Final = {
     "SPARK": Lots.of({10: 27, 9: 22, 8: 20, 7: 11, 6: 7, 5: 5, 4: 3, 3: 2, 2: 1, 1: 1, 0: 1}),
     "degree": Lots.of({10: 33, 9: 24, 8: 18, 7: 9, 6: 5, 5: 4, 4: 2, 3: 2, 2: 1, 1: 1, 0: 1}),
 }
+# What stands for no answer at all.
+NO_ANSWER: Final = ("", "NA")
 # What no score is: out of range, not a whole number, not a number.
 _NO_SCORES: Final = ("11", "9.5", "-1", "ten", "NA", "10/10")
 _PRAISE: Final = (
@@ -84,11 +86,11 @@ _BLAME: Final = (
 
 @dataclass(frozen=True)
 class ScoreGiven:
-    """An answer to the question of recommendation, as written.
+    """What became of asking somebody for a recommendation.
 
     Attributes:
         survey: the survey's name in the marts.
-        text: what was answered.
+        text: what was answered, empty without an answer.
         is_submitted: false for a question that was put away, or left half answered.
     """
 
@@ -100,8 +102,8 @@ class ScoreGiven:
 class Surveys:
     """Writes the files below `surveys/`, `coaches/` and `contracts/`.
 
-    After `write`, `rows` holds the number of rows per survey, and `scores` all answers about
-    recommendation; the reports of the yearly survey are added to the reporting.
+    After `write`, `files` and `rows` hold what was written per survey, and `scores` everybody who
+    was asked for a recommendation; the reports of the yearly survey are added to the reporting.
     """
 
     def __init__(self, rng: random.Random, period: Period, population: Population) -> None:
@@ -157,18 +159,20 @@ class Surveys:
             # everybody would.
             if rng.random() < (0.55 if happened else 0.33):
                 record.answered_at = answered_at
-                record.score = self._score(ALUMNI, person, answered_at)
+                record.score = self._score(person, answered_at)
                 record.comment = self._comment(record.score)
                 if happened and rng.random() < 0.9:
                     report = reporting.survey_answer(happened, answered_at)
                     reporting.reports.append(report)
                     record.report = report
+            self.scores.append(ScoreGiven(ALUMNI, record.score))
             records.append(record.fields())
         at = local_ms(opens + 5, 12 * 3600)
         for report in self._invalid_answers(at):
             reporting.reports.append(report)
             record = _AlumniRecord(f"R{year}-{len(records) + 1:05}", opens, report.person)
             record.answered_at, record.report = at, report
+            self.scores.append(ScoreGiven(ALUMNI, ""))
             records.append(record.fields())
         self._save(landing / "surveys" / f"{ALUMNI}_{year}.csv", ALUMNI, _ALUMNI_HEADER, records)
 
@@ -200,15 +204,15 @@ class Surveys:
         for number, learner in enumerate(asked, start=1):
             at = local_ms(opens + rng.randrange(0, 12), rng.randrange(8 * 3600, 21 * 3600))
             plan = learner.plan_at(at)
-            score, submitted, comment = "", "", ""
+            score, comment = "", ""
             if number <= len(_NO_SCORES):
                 score = _NO_SCORES[number - 1]
-                self.scores.append(ScoreGiven(QUARTERLY_NPS, score))
-                submitted = f"{utc(at):%d.%m.%Y %H:%M}"
             elif rng.random() < 0.42:
-                score = self._score(QUARTERLY_NPS, learner, at)
+                score = self._score(learner, at)
                 comment = self._comment(score)
-                submitted = f"{utc(at):%d.%m.%Y %H:%M}"
+            else:
+                at = local_ms(opens, 9 * 3600)
+            self.scores.append(ScoreGiven(QUARTERLY_NPS, score))
             records.append(
                 [
                     f"{opens}-{number}",
@@ -219,18 +223,16 @@ class Surveys:
                     rng.choice(("Email", "In-App")),
                     score,
                     comment,
-                    submitted,
+                    f"{utc(at):%d.%m.%Y %H:%M}",
                 ]
             )
         month = utc(local_ms(opens)).strftime("%Y-%m")
         path = landing / "surveys" / f"{QUARTERLY_NPS}_{month}.csv"
         self._save(path, QUARTERLY_NPS, _NPS_HEADER, records)
 
-    def _score(self, survey: str, person: Person | None, at: int) -> str:
+    def _score(self, person: Person, at: int) -> str:
         plan = person.plan_at(at) if isinstance(person, Learner) else "free"
-        score = str(_SCORES[plan].draw(self._rng))
-        self.scores.append(ScoreGiven(survey, score))
-        return score
+        return str(_SCORES[plan].draw(self._rng))
 
     def _comment(self, score: str) -> str:
         if self._rng.random() < 0.6:
@@ -264,7 +266,8 @@ class Surveys:
                 )
         paying = [learner for learner in self._population.learners if learner.plans]
         for learner in pick(rng, paying, max(5, len(paying) // 3)):
-            at = learner.plans[0].at + rng.randrange(2 * HOUR, 20 * DAY)
+            met_on = learner.plans[0].day + rng.randrange(1, 20)
+            at = local_ms(met_on, rng.randrange(9 * 3600, 18 * 3600))
             if at < self._period.ends_at - HOUR:
                 entries.append((at, ["check-in", learner.user_id, learner.email, "", "", "", ""]))
         entries.sort()
@@ -328,7 +331,8 @@ class Surveys:
 _ALUMNI_HEADER: Final = (
     "Response ID",
     "Invited on",
-    "Submitted at (UTC)",
+    "Status",
+    "Last update (UTC)",
     "E-mail",
     "Learner number",
     "Language",
@@ -349,7 +353,7 @@ _NPS_HEADER: Final = (
     "Channel",
     "How likely are you to recommend us?",
     "Why?",
-    "Submit Date (UTC)",
+    "Last update (UTC)",
 )
 _COACH_HEADER: Final = (
     "Entry",
@@ -392,13 +396,16 @@ class _AlumniRecord:
         has_number = isinstance(person, Learner) and (
             report.gives_user_id if report else not person.is_found_by_email
         )
+        invited_at = local_ms(self.invited_on, 9 * 3600)
+        updated_at = invited_at if self.answered_at is None else self.answered_at
         changed = "" if self.answered_at is None else "Yes" if report else "No"
         kind = report.outcome_type if report else None
         day = report.outcome_date if report else None
         return [
             self.response_id,
-            f"{local(local_ms(self.invited_on)):%Y-%m-%d}",
-            f"{utc(self.answered_at):%Y-%m-%d %H:%M:%S}" if self.answered_at else "",
+            f"{local(invited_at):%Y-%m-%d}",
+            "invited" if self.answered_at is None else "answered",
+            f"{utc(updated_at):%Y-%m-%d %H:%M:%S}",
             person.email if person and (report is None or report.gives_email) else "",
             person.user_id if has_number and isinstance(person, Learner) else "",
             person.language if person else "",

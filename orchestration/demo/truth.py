@@ -22,7 +22,7 @@ from orchestration.demo.mishaps import Mishaps
 from orchestration.demo.outcomes import FAMILY_OF, Person, Report
 from orchestration.demo.people import Learner, Population
 from orchestration.demo.plans import FREE, spells
-from orchestration.demo.surveys import ScoreGiven
+from orchestration.demo.surveys import NO_ANSWER, ScoreGiven
 from orchestration.demo.zendesk import AGENTS, SupportDesk
 
 COLLAPSE_DAYS: Final = 30
@@ -51,7 +51,7 @@ class PeopleTruth(_Figures):
 
 
 class FileTruth(_Figures):
-    """What lies in the landing folder of one source.
+    """What lies in the landing folder of one source; each change of a ticket event is a row.
 
     Attributes:
         files: files as stored, those inside of zips counted one by one.
@@ -127,6 +127,8 @@ class NpsTruth(_Figures):
 
     Attributes:
         rejected: submitted answers that are no whole number from 0 to 10.
+        unanswered: people who were asked and did not answer: nothing, a null mark, put away or left
+            half answered.
     """
 
     promoters: int
@@ -134,6 +136,7 @@ class NpsTruth(_Figures):
     detractors: int
     respondents: int
     rejected: int
+    unanswered: int
 
 
 class SignupTruth(_Figures):
@@ -162,6 +165,7 @@ class SupportTruth(_Figures):
     """What Zendesk holds at the end of the period.
 
     Attributes:
+        ticket_events: updates of tickets; each holds one or more changes.
         ratings: of all tickets, by the last score of those that were offered a rating.
         calls: by completion status.
     """
@@ -417,9 +421,9 @@ def nps_truth(scores: Iterable[ScoreGiven]) -> dict[str, NpsTruth]:
     by_survey: dict[str, Counter[str]] = defaultdict(Counter)
     for score in scores:
         counts = by_survey[score.survey]
-        if not score.is_submitted:
-            continue
-        if score.text not in map(str, range(11)):
+        if not score.is_submitted or score.text in NO_ANSWER:
+            counts["unanswered"] += 1
+        elif score.text not in map(str, range(11)):
             counts["rejected"] += 1
         else:
             value = int(score.text)

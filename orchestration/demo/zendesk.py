@@ -1,6 +1,6 @@
 """Zendesk as its incremental exports tell it: tickets, users, ticket events, ratings, calls.
 
-Exports are fetched once a month and overlap: each begins an hour early, and each page repeats the
+Exports are fetched once a month and overlap: each begins a day early, and each page repeats the
 last row of the page before. A ticket comes again with every month in which it changed.
 """
 
@@ -30,7 +30,7 @@ from orchestration.demo.clock import (
 from orchestration.demo.people import Learner, Population
 
 _PAGE_SIZE: Final = 100
-_OVERLAP: Final = HOUR
+_OVERLAP: Final = DAY
 _HOST: Final = "https://demo-school.zendesk.com/api/v2"
 AGENTS: Final = 6
 _CHANNELS = Lots.of({"web": 45, "email": 33, "api": 10, "voice": 12})
@@ -171,14 +171,14 @@ class SupportDesk:
                     is_last = number == len(pages)
                     path = folder / resource / f"{resource}_{month}_p{number}{suffix}"
                     write_json(path, wrap(page, is_last))
-                    self._count(resource, len(page))
+                    self._count(resource, page)
 
             return save
 
         def lines(resource: str, suffix: str) -> _Save:
             def save(month: str, items: list[JsonObject]) -> None:
                 write_json_lines(folder / resource / f"{resource}_{month}{suffix}", items)
-                self._count(resource, len(items))
+                self._count(resource, items)
 
             return save
 
@@ -236,7 +236,7 @@ class SupportDesk:
         self, resource: str, versions: Sequence[_Version], save: _Save, period: Period
     ) -> None:
         """Month by month, what changed since the last export, as it is by then."""
-        exported: set[tuple[int, int]] = set()
+        exported: dict[tuple[int, int], int] = {}
         first, low = period.first, period.starts_at
         while first < period.as_of:
             following = add_months(first, 1)
@@ -251,14 +251,17 @@ class SupportDesk:
                 key=lambda version: version[:2],
             )
             if due:
-                save(f"{first:%Y-%m}", [make(*arguments) for _, _, make, arguments in due])
-                exported |= {version[:2] for version in due}
+                items = [make(*arguments) for _, _, make, arguments in due]
+                save(f"{first:%Y-%m}", items)
+                exported |= {
+                    version[:2]: _size(item) for version, item in zip(due, items, strict=True)
+                }
             first, low = following, high
-        self.versions[resource] = len(exported)
+        self.versions[resource] = sum(exported.values())
 
-    def _count(self, resource: str, rows: int) -> None:
+    def _count(self, resource: str, items: Sequence[JsonObject]) -> None:
         self.files[resource] += 1
-        self.rows[resource] += rows
+        self.rows[resource] += sum(map(_size, items))
 
     # -- who writes ----------------------------------------------------------------------------
 
@@ -451,6 +454,12 @@ class _History:
 _Version = tuple[int, int, Callable[..., JsonObject], tuple[object, ...]]
 _Save = Callable[[str, list[JsonObject]], None]
 _Wrap = Callable[[list[JsonObject], bool], JsonObject]
+
+
+def _size(item: JsonObject) -> int:
+    """How many rows an exported object is: an update of a ticket has one for each change in it."""
+    children = item.get("child_events")
+    return len(children) if isinstance(children, list) else 1
 
 
 def _pages(items: list[JsonObject]) -> list[list[JsonObject]]:
