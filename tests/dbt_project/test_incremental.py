@@ -1,0 +1,183 @@
+"""Incremental builds give, row for row, what a full refresh gives."""
+
+from __future__ import annotations
+
+import random
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from tests.dbt_project.harness import School, key
+
+FOUNDATION = (
+    "+path:models/marts/core",
+    "+path:models/marts/retention",
+    "+path:models/marts/acquisition",
+    "+path:models/marts/ops",
+)
+INCREMENTAL = "intermediate.int_learner_days_by_id"
+
+
+def random_events(chance: random.Random, count: int, first_day: datetime, days: int) -> list[Any]:
+    """Events of every kind, at all hours, of a few people on shared devices."""
+    plans = [None, "free", "SPARK", "degree"]
+    return [
+        {
+            "event_type": chance.choice(["lesson", "joined", "paid", "left", "seen", "enrolled"]),
+            "event_at": first_day + timedelta(minutes=chance.randrange(days * 24 * 60)),
+            "user_key": chance.choice([None, *map(key, ("a1", "a2", "a3", "a4"))]),
+            "device_key": chance.choice([None, *map(key, ("d1", "d2", "d3"))]),
+            "amplitude_key": chance.choice([None, *map(key, ("1", "2", "3", "4"))]),
+            "email_key": chance.choice([None, None, key("e1"), key("e2")]),
+            "country": chance.choice([None, "France", "Chad"]),
+            "course_id": chance.choice([None, "sql", "python"]),
+            "plan": chance.choice(plans),
+            "spoken_language": chance.choice([None, "fr", "en"]),
+            "channel": chance.choice([None, "search", "partner"]),
+            "is_excluded": chance.random() < 0.05,
+            "duplicate_reason": chance.choice([None] * 9 + ["same_uuid"]),
+        }
+        for _ in range(count)
+    ]
+
+
+def a_school(folder: Path) -> School:
+    school = School(folder)
+    school.means(
+        lesson="learning",
+        joined=["signup", "visit"],
+        paid="plan_started",
+        left="plan_ended",
+        enrolled="course_enrolled",
+        seen="visit",
+    )
+    return school
+
+
+def snapshot(school: School) -> dict[str, list[tuple[Any, ...]]]:
+    """Every table that dbt built, in a fixed order of rows."""
+    names = school.query(
+        "select schema_name || '.' || table_name from duckdb_tables() "
+        "where schema_name != 'raw' order by all"
+    )
+    return {name: school.table(name) for (name,) in names}
+
+
+def test_incremental_builds_give_the_same_as_a_full_refresh(tmp_path: Path) -> None:
+    chance = random.Random(1)
+    school = a_school(tmp_path)
+    school.exported_at("2024-04-20 00:00:00")
+    start = datetime(2024, 3, 1)
+    school.load_events(random_events(chance, 400, start, 40))
+    school.build_models(*FOUNDATION)
+    school.forget_touched_days()
+
+    # Late events, a day that loses all its events, a row handed over to its repeat, a new merge.
+    school.load_events(random_events(chance, 20, start, 40))
+    school.execute("delete from raw.events where cast(event_at as date) = date '2024-03-10'")
+    school.execute(
+        "update raw.events set duplicate_reason = null where cast(event_at as date) = '2024-03-12'"
+    )
+    school.touch([date(2024, 3, 10), date(2024, 3, 11), date(2024, 3, 12), date(2024, 3, 13)])
+    school.insert(
+        "amplitude_merges",
+        [
+            {
+                "amplitude_key": key("1"),
+                "merged_amplitude_key": key("2"),
+                "merged_at": datetime(2024, 4, 1),
+            }
+        ],
+    )
+    school.build_models(*FOUNDATION)
+    incremental = snapshot(school)
+
+    school.build_models(*FOUNDATION, full_refresh=True)
+    assert snapshot(school) == incremental
+    assert school.query(
+        f"select count(*) from {INCREMENTAL} where activity_date = '2024-03-10'"
+    ) == (
+        # 10 March begins at 23:00 UTC of the 9th in Paris, and that hour was not deleted.
+        school.query(
+            "select count(distinct (user_key, device_key, amplitude_key, event_type, is_excluded)) "
+            "from raw.events where duplicate_reason is null "
+            "and event_at >= '2024-03-09 23:00' and event_at < '2024-03-10 23:00'"
+        )
+    )
+
+
+def test_days_that_are_not_touched_are_not_read_again(tmp_path: Path) -> None:
+    school = a_school(tmp_path)
+    school.exported_at("2024-04-20 00:00:00")
+    lesson = {"event_type": "lesson", "user_key": key("a1")}
+    school.load_events([lesson | {"event_at": datetime(2024, 3, day)} for day in (1, 2)])
+    school.build_models("+int_learner_days_by_id")
+    school.forget_touched_days()
+
+    # Not what loading does: both days get an event, and only one is said to be touched.
+    school.insert("events", [lesson | {"event_at": datetime(2024, 3, day, 12)} for day in (1, 2)])
+    school.touch([date(2024, 3, 2)])
+    school.build_models("int_learner_days_by_id")
+
+    assert school.table(INCREMENTAL, "activity_date, events") == [
+        (date(2024, 3, 1), 1),
+        (date(2024, 3, 2), 2),
+    ]
+
+
+def test_many_scattered_days_are_found_like_few(tmp_path: Path) -> None:
+    school = a_school(tmp_path)
+    school.exported_at("2025-01-01 00:00:00")
+    start = datetime(2024, 1, 1, 22, 30)
+    nights = [start + timedelta(days=2 * number) for number in range(130)]
+    lesson = {"event_type": "lesson", "user_key": key("a1")}
+    models = ("+int_learner_days_by_id", "+int_milestones_by_id")
+    school.load_events([lesson | {"event_at": moment} for moment in nights])
+    school.build_models(*models)
+    school.forget_touched_days()
+
+    # 23:30 UTC: with 22:30 on one day in summer, on two days in winter.
+    later = [moment + timedelta(hours=1) for moment in nights]
+    school.load_events([lesson | {"event_at": moment} for moment in later])
+    assert school.query("select count(distinct activity_date) from raw.touched_days") == [(130,)]
+    school.build_models(*models)
+    incremental = snapshot(school)
+
+    school.build_models(*models, full_refresh=True)
+    assert snapshot(school) == incremental
+    assert school.query(f"select sum(events) from {INCREMENTAL}") == [(260,)]
+
+
+def test_a_new_meaning_reads_all_days_again(tmp_path: Path) -> None:
+    school = a_school(tmp_path)
+    school.exported_at("2024-04-20 00:00:00")
+    school.load_events(
+        [
+            {"event_type": event_type, "event_at": datetime(2024, 3, day), "user_key": key("a1")}
+            for day, event_type in ((1, "joined"), (2, "welcomed"))
+        ]
+    )
+    school.build_models("+int_milestones_by_id")
+    school.forget_touched_days()
+    milestones = "intermediate.int_milestones_by_id"
+    assert school.table(milestones, "event_type") == [("joined",)]
+
+    school.execute("delete from raw.tracking_plan where event_type = 'joined'")
+    school.means(welcomed="signup")
+    school.build_models("+int_milestones_by_id")
+
+    assert school.table(milestones, "event_type") == [("welcomed",)]
+
+
+def test_another_reporting_zone_reads_all_days_again(tmp_path: Path) -> None:
+    school = a_school(tmp_path)
+    school.exported_at("2024-04-20 00:00:00")
+    lesson = {"event_type": "lesson", "user_key": key("a1")}
+    school.load_events([lesson | {"event_at": datetime(2024, 3, 1, 23, 30)}])
+    school.build_models("+int_learner_days_by_id")
+    school.forget_touched_days()
+    assert school.table(INCREMENTAL, "activity_date") == [(date(2024, 3, 2),)]
+
+    school.build_models("+int_learner_days_by_id", reporting_timezone="America/New_York")
+
+    assert school.table(INCREMENTAL, "activity_date") == [(date(2024, 3, 1),)]
