@@ -24,7 +24,7 @@ from orchestration.loading.sql import identifier, literal, literals
 
 # What every line must tell; without it the row is quarantined.
 _REQUIRED: Final = {
-    "uuid": "event_id_text",
+    "uuid": "event_id",
     "app": "app",
     "event_type": "event_type",
     "event_time": "event_at",
@@ -68,6 +68,7 @@ _EVENT_ROWS: Final = """
     create or replace temp table event_rows (
         file_id bigint,
         line_number bigint,
+        event_id uuid,
         event_id_text varchar,
         app varchar,
         event_type varchar,
@@ -93,7 +94,7 @@ _EVENT_ROWS: Final = """
         quantity double,
         properties map(varchar, varchar),
         is_excluded boolean,
-        insert_id varchar
+        insert_key uuid
     )
 """
 
@@ -107,6 +108,9 @@ class EventReader(Reader):
     def __init__(self, plan: TrackingPlan) -> None:
         self.plan = plan
         self._fields = _fields(plan)
+        self._reports = sorted(
+            name for name, event in plan.events.items() if "outcome_reported" in event.meanings
+        )
 
     def prepare(self, connection: duckdb.DuckDBPyConnection, files: Sequence[UnpackedFile]) -> None:
         """Read the files into the temporary tables `event_rows` and `event_quarantine`."""
@@ -263,58 +267,75 @@ class EventReader(Reader):
         return counts
 
     def _insert(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Hash distinct ids, not rows, and insert. Ids occur many times, a hash costs twice 64
-        bytes of SHA-256.
+        """Insert the rows.
+
+        Ids are hashed once for each combination that a load meets, not once in each of its rows:
+        the events of one person share all of theirs.
         """
-        for kind in ("user", "device", "amplitude", "email"):
-            connection.execute(
-                f"""
-                create or replace temp table {kind}_keys as
-                select {kind}_id, {kind}_key({kind}_id) as {kind}_key
-                from (select distinct {kind}_id from event_rows where {kind}_id is not null)
-                """
+        connection.execute(
+            """
+            create temp table if not exists id_keys (
+                user_id varchar, device_id varchar, amplitude_id varchar, email_id varchar,
+                user_key uuid, device_key uuid, amplitude_key uuid, email_key uuid
             )
+            """
+        )
+        connection.execute(
+            """
+            insert into id_keys
+            select user_id, device_id, amplitude_id, email_id,
+                user_key(user_id), device_key(device_id), amplitude_key(amplitude_id),
+                email_key(email_id)
+            from (
+                select distinct user_id, device_id, amplitude_id, email_id from event_rows
+            ) as met
+            where not exists (
+                from id_keys
+                where id_keys.user_id is not distinct from met.user_id
+                    and id_keys.device_id is not distinct from met.device_id
+                    and id_keys.amplitude_id is not distinct from met.amplitude_id
+                    and id_keys.email_id is not distinct from met.email_id
+            )
+            """
+        )
         connection.execute(
             f"""
             insert into raw.events
             select
-                file_id,
-                line_number,
-                coalesce(
-                    try_cast(event_id_text as uuid), keyed_uuid('event:' || event_id_text)
-                ) as event_id,
-                app,
-                event_type,
-                event_at,
-                server_uploaded_at,
-                user_key,
-                device_key,
-                amplitude_key,
-                email_key,
-                session_id,
-                platform,
-                country,
-                course_id,
-                plan,
-                spoken_language,
-                channel,
-                outcome_type,
-                outcome_date,
-                outcome_date_text,
-                credited,
-                would_not_have_happened,
-                quantity,
-                properties,
-                is_excluded,
-                -- The key of a hash over every row has to be cheap: MD5 over a secret salt.
-                md5(getvariable('insert_salt') || app || chr(0) || device_id || chr(0) || insert_id)
-                    ::uuid as insert_key,
+                rows.file_id,
+                rows.line_number,
+                rows.event_id,
+                rows.app,
+                rows.event_type,
+                rows.event_at,
+                rows.server_uploaded_at,
+                id_keys.user_key,
+                id_keys.device_key,
+                id_keys.amplitude_key,
+                id_keys.email_key,
+                rows.session_id,
+                rows.platform,
+                rows.country,
+                rows.course_id,
+                rows.plan,
+                rows.spoken_language,
+                rows.channel,
+                rows.outcome_type,
+                rows.outcome_date,
+                rows.outcome_date_text,
+                rows.credited,
+                rows.would_not_have_happened,
+                rows.quantity,
+                rows.properties,
+                rows.is_excluded,
+                rows.insert_key,
                 null as duplicate_reason
-            from event_rows
-            left join user_keys using (user_id)
-            left join device_keys using (device_id)
-            left join amplitude_keys using (amplitude_id)
-            left join email_keys using (email_id)
+            from event_rows as rows
+            left join id_keys
+                on id_keys.user_id is not distinct from rows.user_id
+                and id_keys.device_id is not distinct from rows.device_id
+                and id_keys.amplitude_id is not distinct from rows.amplitude_id
+                and id_keys.email_id is not distinct from rows.email_id
             where {self._is_planned()}
             """
         )
@@ -327,15 +348,10 @@ class EventReader(Reader):
         DuckDB's reader knows none, and counting lines for every event would cost more than the
         load: so the few reports are searched for in their files by their uuid.
         """
-        reports = sorted(
-            name for name, event in self.plan.events.items() if "outcome_reported" in event.meanings
-        )
-        if not reports:
-            return
         wanted: dict[int, set[str]] = {}
         for file_id, text in connection.execute(
-            f"select file_id, event_id_text from event_rows "
-            f"where line_number is null and event_type in ({literals(reports)})"
+            "select file_id, event_id_text from event_rows "
+            "where line_number is null and event_id_text is not null"
         ).fetchall():
             wanted.setdefault(file_id, set()).add(text)
         found = [
@@ -353,13 +369,11 @@ class EventReader(Reader):
             found,
         )
         connection.execute(
-            """
+            f"""
             update raw.events set line_number = report_lines.line_number
             from report_lines
             where events.file_id = report_lines.file_id
-                and events.event_id = coalesce(
-                    try_cast(report_lines.uuid as uuid), keyed_uuid('event:' || report_lines.uuid)
-                )
+                and events.event_id = {_event_id("report_lines.uuid")}
             """
         )
 
@@ -466,7 +480,9 @@ class EventReader(Reader):
         )
         outcome_date = f"try_cast({role('outcome_date')} as date)"
         return f"""
-            nullif(trim({column("uuid")}), '') as event_id_text,
+            {_event_id(column("uuid"))} as event_id,
+            case when {column("event_type")} in ({literals(self._reports)})
+                then trim({column("uuid")}) end as event_id_text,
             nullif({column("app")}, '') as app,
             nullif({column("event_type")}, '') as event_type,
             {_time(column("event_time"))} as event_at,
@@ -491,7 +507,11 @@ class EventReader(Reader):
             try_cast({role("quantity")} as double) as quantity,
             {self._properties(line)} as properties,
             {excluded or "false"} as is_excluded,
-            nullif({column("$insert_id")}, '') as insert_id
+            -- A hash over every row has to be cheap: MD5 over a secret salt.
+            md5(
+                getvariable('insert_salt') || {column("app")} || chr(0) || {column("device_id")}
+                || chr(0) || nullif({column("$insert_id")}, '')
+            )::uuid as insert_key
         """
 
     def _properties(self, line: str) -> str:
@@ -651,6 +671,11 @@ def _path(path: str, line: str) -> str:
     if scope == "column":
         return f"{line}.{identifier(name)}"
     return f"{line}.{_STRUCTS[scope]}.{identifier(name)}"
+
+
+def _event_id(text: str) -> str:
+    """Amplitude's uuid; where another client wrote another kind of id, a keyed hash of it."""
+    return f"coalesce(try_cast({text} as uuid), keyed_uuid('event:' || nullif(trim({text}), '')))"
 
 
 def _time(column: str) -> str:
