@@ -33,6 +33,7 @@ from dbt.cli.main import dbtRunner
 from orchestration.settings import DBT_PROJECT_DIR, REPOSITORY, Settings
 
 Row = Mapping[str, Any]
+_BETWEEN = "\n-- next query\n"
 
 
 def key(text: str) -> UUID:
@@ -102,6 +103,12 @@ def _arguments(target: Path) -> list[str]:
         f"--target-path={target}",
         f"--log-path={target}",
     ]
+
+
+def _without_failures(build: Build) -> Build:
+    bad = "\n".join(f"{node.name}: {node.message}" for node in build.bad_nodes)
+    assert not bad, f"dbt failed\n{bad}"
+    return build
 
 
 class School:
@@ -211,24 +218,15 @@ class School:
         Raises:
             AssertionError: naming the models and tests that failed.
         """
-        build = self.try_build(
-            *select,
-            full_refresh=full_refresh,
-            indirect_selection=indirect_selection,
-            resource_types=resource_types,
-            **variables,
-        )
-        bad = "\n".join(f"{node.name}: {node.message}" for node in build.bad_nodes)
-        assert not bad, f"dbt failed\n{bad}"
-        return build
+        build = self._build(select, full_refresh, indirect_selection, resource_types, variables)
+        return _without_failures(build)
 
     def build_models(
         self, *select: str, full_refresh: bool = False, **variables: str | int | None
     ) -> Build:
         """Build the selected models without their tests, which is quicker."""
-        return self.build(
-            *select, full_refresh=full_refresh, resource_types=("model",), **variables
-        )
+        build = self._build(select, full_refresh, "cautious", ("model",), variables)
+        return _without_failures(build)
 
     def try_build(
         self,
@@ -239,33 +237,66 @@ class School:
         **variables: str | int | None,
     ) -> Build:
         """Build like `build`, for tests of what fails."""
-        manifest, target = _manifest()
-        given = {
-            "reporting_timezone": self.settings.reporting_timezone,
-            "week_start": self.settings.week_start,
-            **variables,
-        }
-        arguments = ["build", *_arguments(target), f"--vars={json.dumps(given)}"]
+        return self._build(select, full_refresh, indirect_selection, resource_types, variables)
+
+    def _build(
+        self,
+        select: Sequence[str],
+        full_refresh: bool,
+        indirect_selection: str,
+        resource_types: Sequence[str],
+        variables: Mapping[str, str | int | None],
+    ) -> Build:
+        arguments = ["build"]
         if select:
             arguments += ["--select", *select, "--indirect-selection", indirect_selection]
         for resource_type in resource_types:
             arguments += ["--resource-type", resource_type]
         if full_refresh:
             arguments.append("--full-refresh")
+        result = self._invoke(arguments, variables)
+        return Build(
+            [
+                Node(item.node.name, str(item.node.resource_type), str(item.status), item.message)
+                for item in result.results
+            ]
+        )
+
+    def run_sql(self, sql: str, **variables: str | int | None) -> list[tuple[Any, ...]]:
+        """The rows of a query with Jinja in it, such as a call of a macro.
+
+        Raises:
+            AssertionError: with dbt's message, if it does not compile.
+        """
+        return self.run_all([sql], **variables)[0]
+
+    def run_all(
+        self, queries: Sequence[str], **variables: str | int | None
+    ) -> list[list[tuple[Any, ...]]]:
+        """The rows of each of several queries with Jinja in them, compiled in one go."""
+        result = self._invoke(["compile", "--inline", _BETWEEN.join(queries)], variables)
+        compiled = result.results[0].node.compiled_code.split(_BETWEEN)
+        return [self.query(sql) for sql in compiled]
+
+    def _invoke(self, arguments: Sequence[str], variables: Mapping[str, str | int | None]) -> Any:
+        manifest, target = _manifest()
+        given = {
+            "reporting_timezone": self.settings.reporting_timezone,
+            "week_start": self.settings.week_start,
+            **variables,
+        }
         os.environ["NORTHSTAR_WAREHOUSE"] = str(self.settings.warehouse)
         try:
-            result = dbtRunner(manifest=manifest).invoke([*arguments, "--no-write-json"])
+            result = dbtRunner(manifest=manifest).invoke(
+                [*arguments, *_arguments(target), f"--vars={json.dumps(given)}", "--no-write-json"]
+            )
         finally:
-            reset_adapters()
+            reset_adapters()  # type: ignore[no-untyped-call]
             # dbt-duckdb keeps the file, and with it the lock, open for reuse.
-            DuckDBConnectionManager.close_all_connections()
+            DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
         if result.exception is not None:
-            raise AssertionError(f"dbt did not build: {result.exception}")
-        nodes = [
-            Node(item.node.name, str(item.node.resource_type), str(item.status), item.message)
-            for item in result.result.results
-        ]
-        return Build(nodes)
+            raise AssertionError(f"dbt stopped: {result.exception}")
+        return result.result
 
     def forget_touched_days(self) -> None:
         """What publishing does when the marts are built."""

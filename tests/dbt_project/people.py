@@ -37,8 +37,9 @@ class People:
 
     def user(self, event: Event) -> UUID | None:
         """The user of an event, without looking at addresses."""
-        if event["user_key"] is not None:
-            return event["user_key"]
+        own: UUID | None = event["user_key"]
+        if own is not None:
+            return own
         return self._user_of_amplitude(event) or self._user_of_device(event)
 
     def _user_of_amplitude(self, event: Event) -> UUID | None:
@@ -69,7 +70,8 @@ class People:
     def anonymous_key(self, event: Event) -> UUID | None:
         if event["amplitude_key"] is not None:
             return self.root(event["amplitude_key"])
-        return event["device_key"]
+        device: UUID | None = event["device_key"]
+        return device
 
     def user_of_email(self, email: UUID) -> UUID | None:
         """Zendesk first, then events with the user id, then events that belong to a user."""

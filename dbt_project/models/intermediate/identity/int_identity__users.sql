@@ -14,10 +14,26 @@ zendesk_users as (
     where user_key is not null
 ),
 
+survey_responses as (
+    select user_key
+    from {{ ref('stg_surveys__responses') }}
+    where user_key is not null
+),
+
+satismeter_responses as (
+    select user_key
+    from {{ ref('stg_satismeter__responses') }}
+    where user_key is not null
+),
+
 final as (
     select user_key from learner_days
     union distinct
     select user_key from zendesk_users
+    union distinct
+    select user_key from survey_responses
+    union distinct
+    select user_key from satismeter_responses
 )
 
 select * from final
