@@ -83,7 +83,6 @@ starts as (
     where
         number = 1
         and previous_value is not null
-        and changed_at > created_at
 ),
 
 -- Without any history an unsolved ticket has stood in its status since it was created, as far as

@@ -2,6 +2,7 @@ with
 
 source as (
     select
+        file_id,
         audit_id,
         position,
         ticket_id,
@@ -14,10 +15,40 @@ source as (
         is_public,
         row_hash
     from {{ source('raw', 'zendesk_ticket_events') }}
-    where duplicate_reason is null
 ),
 
--- An audit never changes and has no time of update: of two versions the greatest hash decides.
+files as (
+    select
+        file_id,
+        source
+    from {{ ref('stg_loading__files') }}
+),
+
+-- Zendesk exports the same audit as a ticket event and as an audit, which list its parts in
+-- different orders: mixing them by position would lose some. Repeats are not left out here, since
+-- the one that counts may stand in the other export.
+sourced as (
+    select
+        source.audit_id,
+        source.position,
+        source.ticket_id,
+        source.created_at,
+        source.event_type,
+        source.field_name,
+        source.previous_value,
+        source.value,
+        source.author_key,
+        source.is_public,
+        source.row_hash,
+        rank() over (
+            partition by source.audit_id
+            order by case when files.source = 'zendesk_ticket_audits' then 0 else 1 end
+        ) as preference
+    from source
+    left join files on source.file_id = files.file_id
+),
+
+-- An audit has no time of update: of two versions of its part the greatest hash decides.
 ranked as (
     select
         audit_id,
@@ -31,7 +62,8 @@ ranked as (
         author_key,
         is_public,
         row_number() over (partition by audit_id, position order by row_hash desc) as version
-    from source
+    from sourced
+    where preference = 1
 ),
 
 final as (
