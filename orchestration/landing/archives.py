@@ -6,22 +6,28 @@ Members are only ever read through their archive; no name from a zip becomes a p
 from __future__ import annotations
 
 import hashlib
-import io
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from isal import igzip_lib, isal_zlib
 
 # Longer than any hour of events we know of, and short enough to fit a disk.
 MAX_INFLATED_BYTES = 16 * 2**30
-_DAMAGED: type[Exception] = igzip_lib.IsalError
 _CHUNK = 2**20
 _GZIP_MAGIC = b"\x1f\x8b"
 _MEMBER = "::"
+
+
+class SupportsWrite(Protocol):
+    """What content can be written to; `write` takes all of it."""
+
+    def write(self, content: bytes, /) -> int:
+        """Write the bytes and tell how many they are."""
+        ...
 
 
 class UnreadableArchiveError(Exception):
@@ -105,20 +111,21 @@ def open_stored(landing: Path, paths: Sequence[str]) -> Iterator[tuple[str, IO[b
                 yield path, stream
 
 
-def inflate(stream: IO[bytes], target: Path, *, limit: int = MAX_INFLATED_BYTES) -> str | None:
-    """Write a data file's content to `target`, inflated if it is gzip.
+def inflate(
+    stream: IO[bytes], output: SupportsWrite, *, limit: int = MAX_INFLATED_BYTES
+) -> str | None:
+    """Write a data file's content to `output`, inflated if it is gzip.
 
     Returns:
-        Null, or why the content ends early. What could be inflated up to there is in `target`.
+        Null, or why the content ends early. What could be inflated up to there has been written.
     """
     head = stream.read(_CHUNK)
-    with target.open("wb", buffering=0) as output:
-        if not head.startswith(_GZIP_MAGIC):
-            return _copy(head, stream, output, limit)
-        return _gunzip(head, stream, output, limit)
+    if not head.startswith(_GZIP_MAGIC):
+        return _copy(head, stream, output, limit)
+    return _gunzip(head, stream, output, limit)
 
 
-def _copy(head: bytes, stream: IO[bytes], output: io.FileIO, limit: int) -> str | None:
+def _copy(head: bytes, stream: IO[bytes], output: SupportsWrite, limit: int) -> str | None:
     written = 0
     try:
         while head:
@@ -131,7 +138,7 @@ def _copy(head: bytes, stream: IO[bytes], output: io.FileIO, limit: int) -> str 
     return None
 
 
-def _gunzip(head: bytes, stream: IO[bytes], output: io.FileIO, limit: int) -> str | None:
+def _gunzip(head: bytes, stream: IO[bytes], output: SupportsWrite, limit: int) -> str | None:
     written = 0
     inflater = isal_zlib.decompressobj(wbits=31)
     pending = head
@@ -153,7 +160,7 @@ def _gunzip(head: bytes, stream: IO[bytes], output: io.FileIO, limit: int) -> st
                 pending = inflater.unconsumed_tail
             elif not (pending := stream.read(_CHUNK)):
                 return "truncated gzip"
-    except _DAMAGED as error:
+    except igzip_lib.IsalError as error:  # type: ignore[misc]  # the stubs name an instance
         return f"damaged gzip: {error}"
     except (zipfile.BadZipFile, EOFError) as error:
         return f"damaged in its zip: {error}"

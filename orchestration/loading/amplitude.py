@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import mmap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,7 @@ from orchestration.landing.names import AMPLITUDE_EVENTS, AMPLITUDE_MERGES
 from orchestration.loading.batch import FileCounts, Reader, UnpackedFile
 from orchestration.loading.lines import stage_lines
 from orchestration.loading.rows import stage
+from orchestration.loading.scratch import by_text
 from orchestration.loading.sql import identifier, literal, literals
 
 # What every line must tell; without it the row is quarantined.
@@ -59,6 +60,11 @@ STANDARD_COLUMNS: Final = frozenset(_STANDARD_COLUMNS.split())
 _EARLIEST: Final = "1970-01-01"
 _LATEST: Final = "2200-01-01"
 _MAX_LINE_BYTES: Final = 64 * 2**20
+# A bad line fails the statement that meets it, and its texts are read again in halves.
+_TEXTS_A_STATEMENT: Final = 64
+# The number of the file that a line of joined files belongs to.
+_TAG: Final = "northstar:file"
+_TAG_COLUMN: Final = identifier(_TAG)
 _SAMPLED_LINES: Final = 5_000
 _STRUCTS: Final = {"event": "event_properties", "user": "user_properties"}
 
@@ -98,6 +104,8 @@ _EVENT_ROWS: Final = """
     )
 """
 
+_Text = tuple[Path, Sequence[UnpackedFile]]
+
 
 class EventReader(Reader):
     """Reads the event files of the projects of one tracking plan into `raw.events`."""
@@ -117,8 +125,15 @@ class EventReader(Reader):
         stage(
             connection,
             "batch_files",
-            {"file_id": "BIGINT", "name": "VARCHAR"},
-            ({"file_id": file.file_id, "name": str(file.text)} for file in files),
+            {"file_id": "BIGINT", "name": "VARCHAR", "number": "BIGINT"},
+            (
+                {
+                    "file_id": file.file_id,
+                    "name": str(file.text),
+                    "number": file.joined.number if file.joined else None,
+                }
+                for file in files
+            ),
         )
         connection.execute(_EVENT_ROWS)
         connection.execute(
@@ -127,7 +142,13 @@ class EventReader(Reader):
         )
         damaged = [file for file in files if file.damage is not None]
         sound = [file for file in files if file.damage is None]
-        damaged += self._read_sound(connection, sound)
+        joined = [file for file in sound if file.joined is not None]
+        parts = list(by_text(joined).items())
+        alone = [file for file in sound if file.joined is None]
+        texts = [(file.text, [file]) for file in alone]
+        damaged += _chunked(parts, self._read_joined, connection)
+        damaged += _chunked(texts, self._read_alone, connection)
+        damaged += self._set_aside(connection, sound)
         if damaged:
             self._salvage(connection, damaged)
 
@@ -144,50 +165,50 @@ class EventReader(Reader):
 
     # -- reading -------------------------------------------------------------------------------
 
-    def _read_sound(
+    def _read_joined(self, connection: duckdb.DuckDBPyConnection, texts: Sequence[Path]) -> None:
+        self._read(connection, texts, [_TAG], f"batch_files.number = lines.line.{_TAG_COLUMN}")
+
+    def _read_alone(self, connection: duckdb.DuckDBPyConnection, texts: Sequence[Path]) -> None:
+        self._read(connection, texts, [], "batch_files.name = lines.filename")
+
+    def _read(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        texts: Sequence[Path],
+        tags: Sequence[str],
+        is_line_of: str,
+    ) -> None:
+        names = literals(str(text) for text in texts)
+        types = {name: _duckdb_type(properties) for name, properties in self._fields.items()}
+        types |= dict.fromkeys(tags, "BIGINT")
+        columns = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in types.items())
+        fields = ", ".join(f"{identifier(name)} := {identifier(name)}" for name in types)
+        connection.execute(
+            f"""
+            insert into event_rows
+            select batch_files.file_id, null, {self._projection("line")}
+            from (
+                select filename, struct_pack({fields}) as line
+                from read_json(
+                    [{names}],
+                    format = 'newline_delimited',
+                    columns = {{{columns}}},
+                    filename = true,
+                    maximum_object_size = {_MAX_LINE_BYTES}
+                )
+            ) as lines
+            join batch_files on {is_line_of}
+            """
+        )
+
+    def _set_aside(
         self, connection: duckdb.DuckDBPyConnection, files: Sequence[UnpackedFile]
     ) -> list[UnpackedFile]:
-        """Read files as they are; returns those that hold something that cannot be read so."""
-        if not files:
-            return []
-        names = ", ".join(literal(str(file.text)) for file in files)
-        columns = ", ".join(
-            f"{literal(name)}: {literal(_duckdb_type(properties))}"
-            for name, properties in self._fields.items()
-        )
-        fields = ", ".join(f"{identifier(name)} := {identifier(name)}" for name in self._fields)
-        try:
-            connection.execute(
-                f"""
-                insert into event_rows
-                select batch_files.file_id, null, {self._projection("line")}
-                from (
-                    select filename, struct_pack({fields}) as line
-                    from read_json(
-                        [{names}],
-                        format = 'newline_delimited',
-                        columns = {{{columns}}},
-                        filename = true,
-                        maximum_object_size = {_MAX_LINE_BYTES}
-                    )
-                ) as lines
-                join batch_files on batch_files.name = lines.filename
-                """
-            )
-        except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.IOException):
-            # One bad line fails the whole statement. Halving finds the bad files in few reads,
-            # and asks nothing of the wording of the message.
-            if len(files) == 1:
-                return list(files)
-            half = len(files) // 2
-            return [
-                *self._read_sound(connection, files[:half]),
-                *self._read_sound(connection, files[half:]),
-            ]
+        """Take out the files in which a row lacks what every row must tell; returns them."""
         found = connection.execute(
             f"select distinct file_id from event_rows where {_broken('event_rows')}"
         ).fetchall()
-        broken = {row[0] for row in found} & {file.file_id for file in files}
+        broken = {row[0] for row in found}
         if broken:
             connection.execute(
                 "delete from event_rows where file_id in (select unnest($1))", [list(broken)]
@@ -358,7 +379,7 @@ class EventReader(Reader):
             {"file_id": file.file_id, "uuid": text, "line_number": number}
             for file in files
             if file.file_id in wanted
-            for text, number in find_lines(file.text, "uuid", wanted[file.file_id]).items()
+            for text, number in find_lines(file, "uuid", wanted[file.file_id]).items()
         ]
         if not found:
             return
@@ -407,7 +428,7 @@ class EventReader(Reader):
         sound = [file for file in files if not file.damage and (file.file_id,) not in broken]
         if not sound:
             return
-        largest = max(sound, key=lambda file: file.text.stat().st_size)
+        largest = max(sound, key=_size).alone()
         known = STANDARD_COLUMNS | {
             f"{_STRUCTS[scope]}.{name}"
             for path in (*(path for _, path in self.plan.paths()), *self.plan.ignore)
@@ -602,30 +623,68 @@ class MergeReader(Reader):
         return counts
 
 
-def find_lines(text: Path, key: str, values: set[str]) -> dict[str, int]:
+def _chunked(
+    texts: Sequence[_Text],
+    read: Callable[[duckdb.DuckDBPyConnection, Sequence[Path]], None],
+    connection: duckdb.DuckDBPyConnection,
+) -> list[UnpackedFile]:
+    """Read texts, several in one statement; returns the files of those that cannot be read.
+
+    One bad line fails the whole statement. Halving finds the bad texts in few reads, and asks
+    nothing of the wording of the message.
+    """
+    failed: list[UnpackedFile] = []
+    waiting = [
+        texts[start : start + _TEXTS_A_STATEMENT]
+        for start in range(0, len(texts), _TEXTS_A_STATEMENT)
+    ]
+    while waiting:
+        chunk = waiting.pop()
+        try:
+            read(connection, [path for path, _ in chunk])
+        except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.IOException):
+            if len(chunk) == 1:
+                failed += chunk[0][1]
+            else:
+                half = len(chunk) // 2
+                waiting += [chunk[:half], chunk[half:]]
+    return failed
+
+
+def find_lines(file: UnpackedFile, key: str, values: set[str]) -> dict[str, int]:
     """Line numbers (from 1) of the lines of a JSON-lines file whose `key` is one of `values`."""
     numbers: dict[str, int] = {}
+    text = file.joined.part if file.joined else file.text
     if text.stat().st_size == 0:
         return numbers
-    with text.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+    first = file.joined.start if file.joined else 0
+    last = file.joined.end if file.joined else text.stat().st_size
+    with (
+        text.open("rb") as stream,
+        mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content,
+    ):
         places: dict[int, str] = {}
         for value in values:
             needle = value.encode()
-            start = content.find(needle)
+            start = content.find(needle, first, last)
             while start >= 0:
-                begin = content.rfind(b"\n", 0, start) + 1
-                end = content.find(b"\n", start)
-                line = content[begin : end if end >= 0 else len(content)]
+                begin = max(content.rfind(b"\n", first, start) + 1, first)
+                end = content.find(b"\n", start, last)
+                line = content[begin : end if end >= 0 else last]
                 if _value_of(line, key) == value:
                     places[begin] = value
                     break
-                start = content.find(needle, start + 1)
-        number, position = 1, 0
+                start = content.find(needle, start + 1, last)
+        number, position = 1, first
         for begin in sorted(places):
             while (newline := content.find(b"\n", position, begin)) >= 0:
                 number, position = number + 1, newline + 1
             numbers[places[begin]] = number
     return numbers
+
+
+def _size(file: UnpackedFile) -> int:
+    return file.joined.end - file.joined.start if file.joined else file.text.stat().st_size
 
 
 def _value_of(line: bytes, key: str) -> str | None:

@@ -4,11 +4,32 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Where a small file lies among others.
+
+    Attributes:
+        part: the file of the scratch folder that holds the lines of many.
+        number: which every line of this one names, under `northstar:file`.
+        tag: how the line begins with it, in the place of its `{`.
+        start, end: the bytes of its lines in the part.
+        first_line, lines: the number of its first line there (from 1), and how many they are.
+    """
+
+    part: Path
+    number: int
+    tag: bytes
+    start: int
+    end: int
+    first_line: int
+    lines: int
 
 
 @dataclass(frozen=True)
@@ -18,14 +39,28 @@ class UnpackedFile:
     Attributes:
         file_id: its id in `raw.loaded_files`.
         path: its path in the landing folder, `a.zip::member` inside a zip.
-        text: where its bytes lie, inflated but not decoded.
+        text: where its bytes lie, inflated but not decoded; of a joined file, where `part` writes
+            them.
         damage: why the bytes end early, such as a truncated gzip; what came before is there.
+        joined: where its lines are, if they were joined with those of other small files.
     """
 
     file_id: int
     path: str
     text: Path
     damage: str | None = None
+    joined: Joined | None = None
+
+    def alone(self) -> UnpackedFile:
+        """The file on its own, taken out of what it was joined into."""
+        if self.joined is None:
+            return self
+        with self.joined.part.open("rb") as lines:
+            lines.seek(self.joined.start)
+            tagged = lines.read(self.joined.end - self.joined.start)
+        content = tagged.removeprefix(self.joined.tag).replace(b"\n" + self.joined.tag, b"\n{")
+        self.text.write_bytes(b"{" + content)
+        return replace(self, joined=None)
 
 
 @dataclass

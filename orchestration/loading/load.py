@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,10 +16,8 @@ from orchestration.landing.archives import (
     StoredFile,
     UnreadableArchiveError,
     hash_file,
-    inflate,
     is_zip,
     list_members,
-    open_stored,
 )
 from orchestration.landing.names import (
     AMPLITUDE_EVENTS,
@@ -34,7 +30,7 @@ from orchestration.landing.names import (
 )
 from orchestration.loading import ledger, pseudonyms
 from orchestration.loading.amplitude import EventReader, MergeReader
-from orchestration.loading.batch import FileCounts, Reader, UnpackedFile
+from orchestration.loading.batch import FileCounts, Reader
 from orchestration.loading.ledger import Entry
 from orchestration.loading.repeats import (
     mark_event_repeats,
@@ -44,6 +40,7 @@ from orchestration.loading.repeats import (
 )
 from orchestration.loading.rows import stage
 from orchestration.loading.satismeter import SatismeterReader
+from orchestration.loading.scratch import Scratch
 from orchestration.loading.surveys import SurveyReader
 from orchestration.loading.zendesk import ZendeskReader
 from orchestration.settings import Settings
@@ -64,7 +61,6 @@ SOURCE_TABLES: Mapping[str, str] = {
 _BATCH_INFLATED_BYTES = 1024 * 2**20
 _BATCH_FILES = 4_000
 _USUAL_INFLATION = 15
-_INFLATERS = 2
 
 
 @dataclass
@@ -186,7 +182,8 @@ class _Load:
     def replace(self, reader: Reader, entries: Sequence[Entry]) -> None:
         """Load files, in the place of what they brought before."""
         file_ids = [entry.file_id for entry in entries]
-        with _Scratch(self._settings, entries) as files:
+        joins = reader.source == AMPLITUDE_EVENTS
+        with Scratch(self._settings.scratch, self._settings.landing, entries, joins=joins) as files:
             reader.prepare(self._connection, files)
             self._connection.begin()
             try:
@@ -323,48 +320,6 @@ class _Load:
             "newest_at": counts.newest_at,
             "loaded_by": self._run_id,
         }
-
-
-class _Scratch:
-    """The files of a batch, inflated into the scratch folder for the time of a block."""
-
-    def __init__(self, settings: Settings, entries: Sequence[Entry]) -> None:
-        self._settings = settings
-        self._entries = entries
-
-    def __enter__(self) -> list[UnpackedFile]:
-        scratch = self._settings.scratch
-        shutil.rmtree(scratch, ignore_errors=True)  # of a run that was killed
-        scratch.mkdir(parents=True, mode=0o700)
-        targets = {
-            entry.path: UnpackedFile(entry.file_id, entry.path, scratch / f"{number}.txt")
-            for number, entry in enumerate(self._entries)
-        }
-        with ThreadPoolExecutor(_INFLATERS) as pool:
-            inflated = pool.map(lambda paths: self._inflate(paths, targets), self._shares())
-            return [file for share in inflated for file in share]
-
-    def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self._settings.scratch, ignore_errors=True)
-
-    def _shares(self) -> list[list[str]]:
-        """Paths by landed file, large zips cut so that every core has work."""
-        by_landed: dict[str, list[str]] = {}
-        for entry in self._entries:
-            by_landed.setdefault(entry.landed_path, []).append(entry.path)
-        return [
-            paths[start::_INFLATERS]
-            for paths in by_landed.values()
-            for start in range(min(_INFLATERS, len(paths)))
-        ]
-
-    def _inflate(
-        self, paths: Sequence[str], targets: Mapping[str, UnpackedFile]
-    ) -> list[UnpackedFile]:
-        return [
-            replace(targets[path], damage=inflate(stream, targets[path].text))
-            for path, stream in open_stored(self._settings.landing, paths)
-        ]
 
 
 # -- what there is to load ---------------------------------------------------------------------

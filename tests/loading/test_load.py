@@ -80,6 +80,13 @@ def school(tmp_path: Path) -> School:
     return School(tmp_path)
 
 
+@pytest.fixture(params=["joined", "alone"])
+def each_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small files are read joined, large ones alone: both ways must give the same."""
+    if request.param == "alone":
+        monkeypatch.setattr("orchestration.loading.scratch._SMALL_STORED_BYTES", 0)
+
+
 def test_zips_and_bare_files_are_loaded_with_their_members(school: School) -> None:
     write_zip(school.amplitude / "january.zip", {13: [event(1), event(2)], 14: [event(3)]})
     write_hour(school.amplitude, [event(4)], hour=15)
@@ -94,6 +101,7 @@ def test_zips_and_bare_files_are_loaded_with_their_members(school: School) -> No
     assert hours == [(13,), (14,), (15,)]
 
 
+@pytest.mark.usefixtures("each_way")
 def test_a_row_keeps_keys_and_what_the_plan_names_and_nothing_else(school: School) -> None:
     write_hour(school.amplitude, [event(1, ip_address="203.0.113.9", session_id=77)])
     school.load()
@@ -218,6 +226,7 @@ DAMAGE = [
 ]
 
 
+@pytest.mark.usefixtures("each_way")
 def test_a_broken_line_is_quarantined_with_its_line_and_reason_and_the_rest_loads(
     school: School,
 ) -> None:
@@ -232,6 +241,7 @@ def test_a_broken_line_is_quarantined_with_its_line_and_reason_and_the_rest_load
     assert found == [(number, reason) for number, (reason, _) in enumerate(DAMAGE, start=3)]
 
 
+@pytest.mark.usefixtures("each_way")
 def test_bytes_that_are_not_utf8_cost_their_line_only(school: School) -> None:
     school.amplitude.mkdir(parents=True)
     path = school.amplitude / "4242_2024-01-01_13#0.json.gz"
@@ -244,6 +254,7 @@ def test_bytes_that_are_not_utf8_cost_their_line_only(school: School) -> None:
     ]
 
 
+@pytest.mark.usefixtures("each_way")
 def test_a_truncated_gzip_gives_its_whole_lines_and_says_so(school: School) -> None:
     path = write_hour(
         school.amplitude, [event(n, noise=random.Random(n).random()) for n in range(3000)]
@@ -274,6 +285,7 @@ def test_a_broken_zip_and_an_unknown_file_stand_in_the_ledger_with_a_remedy(
     assert "name Amplitude files" in rows[2][2]
 
 
+@pytest.mark.usefixtures("each_way")
 def test_rows_outside_of_the_plan_are_counted_and_named(school: School) -> None:
     write_hour(
         school.amplitude,
@@ -317,6 +329,7 @@ def test_a_project_without_a_plan_is_named_and_loads_once_there_is_one(school: S
     assert school.load().loaded == 1
 
 
+@pytest.mark.usefixtures("each_way")
 def test_a_report_knows_its_line(school: School) -> None:
     report = {"outcome_type": "new_job", "outcome_date": "2024-01-02", "credited": "Yes"}
     write_hour(
