@@ -123,8 +123,10 @@ class Life:
             self._signup(clients[0], learner.signed_up_at, progress)
             arrived[0] = True
         days = self._active_days(learner)
-        if learner.signed_up_at is None and not days:
-            days = [self._rng.choice(self._period.days[: max(1, len(self._period.days) - 1)])]
+        *earlier, last_day = self._period.days
+        if learner.signed_up_at is None and days in ([], [last_day]):
+            # Without a signup, somebody must be seen once, and not only minutes before the end.
+            days = [self._rng.choice(earlier), *days]
         for day in days:
             start = local_ms(day, self._second_of_day())
             usable = [at for at, client in enumerate(clients) if learner.devices[at].since <= day]
@@ -353,7 +355,8 @@ class Life:
 
     def _merge_in_a_circle(self, visitors: Sequence[Visitor]) -> None:
         """Two ids that became each other: it happens, and a chain must not be followed for ever."""
-        one, other = (visitor.devices[0] for visitor in visitors[:2])
+        first = sorted(visitors, key=lambda visitor: visitor.devices[0].since)[:2]
+        one, other = (visitor.devices[0] for visitor in first)
         at = local_ms(max(one.since, other.since), 22 * 3600)
         self._merge(at, one.anonymous_id, other.anonymous_id)
         self._merge(at + HOUR, other.anonymous_id, one.anonymous_id)

@@ -17,7 +17,6 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
 _EPOCH = date(1970, 1, 1)
-_CLOCK = [f"{h:02}:{m:02}:{s:02}" for h in range(24) for m in range(60) for s in range(60)]
 
 
 @dataclass(frozen=True)
@@ -105,17 +104,22 @@ def _date_text(day: int) -> str:
     return calendar_day(day).isoformat()
 
 
+@cache
+def _clock_text(second: int) -> str:
+    return f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
+
+
 def stamp(ms: int) -> str:
     """UTC as Amplitude writes it: `2025-01-31 13:05:09.250000`."""
     day, rest = divmod(ms, DAY)
     second, milli = divmod(rest, SECOND)
-    return f"{_date_text(day)} {_CLOCK[second]}.{milli:03}000"
+    return f"{_date_text(day)} {_clock_text(second)}.{milli:03}000"
 
 
 def iso(ms: int) -> str:
     """UTC as Zendesk writes it: `2025-01-31T13:05:09Z`."""
     day, rest = divmod(ms, DAY)
-    return f"{_date_text(day)}T{_CLOCK[rest // SECOND]}Z"
+    return f"{_date_text(day)}T{_clock_text(rest // SECOND)}Z"
 
 
 def utc(ms: int) -> datetime:

@@ -23,6 +23,8 @@ from orchestration.demo.plans import FREE, PLAN_VALUES
 PROJECT: Final = 100042
 ORGANISATION: Final = 42042
 
+# Without a delay, a row is uploaded within this time.
+MAX_UPLOAD_MS: Final = 30 * SECOND
 # What the tracking plan calls learning.
 LEARNING: Final = frozenset({"lesson_completed", "quiz_submitted"})
 # Event types that the tracking plan does not name.
@@ -161,10 +163,6 @@ class Journal:
         )
         self.rows.append(row)
         return row
-
-
-# Without a delay, a row is uploaded within this time.
-MAX_UPLOAD_MS: Final = 30 * SECOND
 
 
 def as_uuid(digits: str) -> str:
