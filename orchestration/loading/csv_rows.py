@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import csv
 import re
-from contextlib import closing
 from dataclasses import dataclass
 
 import duckdb
 
 from orchestration.contracts import CsvFormat
+from orchestration.loading.collected import CONTENT_ERRORS
 from orchestration.loading.sql import file_literal, literal
 from orchestration.loading.text import (
     UNDECODABLE,
@@ -127,36 +127,32 @@ def _read_sound(
     """
     text = "array_to_string(record, '')"
     line_breaks = f"len({text}) - len(replace({text}, chr(10), ''))"
-    # An error ends the transaction it occurs in: it must not be the caller's.
-    with closing(connection.cursor()) as attempt:
-        try:
-            found = attempt.execute(
-                f"""
-                select count(*), coalesce(
-                    sum(case when contains({text}, chr(10)) then {line_breaks} end), 0
-                )::bigint
-                from ({rows})
-                """
-            ).fetchone()
-        except duckdb.Error:
-            return False
-    if found is None or header.lines + found[0] + found[1] != file.lines:
+    try:
+        connection.execute(
+            f"""
+            create or replace temp table {RECORDS} as
+            select row_number() over () as number, record,
+                case when contains({text}, chr(10)) then {line_breaks} else 0 end as line_breaks
+            from ({rows})
+            """
+        )
+    except (*CONTENT_ERRORS, duckdb.BinderException):  # the last: a quote that it does not take
+        return False
+    found = connection.execute(
+        f"select count(*) + coalesce(sum(line_breaks), 0) from {RECORDS}"
+    ).fetchone()
+    if found is None or header.lines + found[0] != file.lines:
         return False
     connection.execute(
         f"""
         create or replace temp table {RECORDS} as
-        with numbered as (
-            select record, row_number() over () as number,
-                {line_breaks if found[1] else "0"} as line_breaks
-            from ({rows})
-        )
         select
             {header.lines} + number + coalesce(sum(line_breaks) over (
                 order by number rows between unbounded preceding and 1 preceding
             ), 0)::bigint as line_number,
             record,
             null::varchar as problem
-        from numbered
+        from {RECORDS}
         """
     )
     return True
@@ -269,7 +265,8 @@ def _read_lines(
             line_number,
             list_transform(fields[:{header.width}], lambda field: {_unquoted(written)}) as record,
             case
-                when is_undecodable then {literal(f"holds bytes that are not {written.encoding}")}
+                when is_undecodable
+                    then {literal(f"holds bytes that are not {written.encoding} text")}
                 when fields is null then 'a quote is not closed, or not doubled'
                 when not {fits} then
                     'has ' || len(fields) || {literal(f" fields where {header.width} are expected")}

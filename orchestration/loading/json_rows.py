@@ -18,9 +18,10 @@ from typing import Final
 
 import duckdb
 
-from orchestration.loading.batch import UnpackedFile
+from orchestration.loading.batch import FileCounts, UnpackedFile
+from orchestration.loading.collected import COLLECTED, UNREADABLE
 from orchestration.loading.rows import stage
-from orchestration.loading.sql import file_literal, literal
+from orchestration.loading.sql import file_literal, identifier, literal
 from orchestration.loading.text import (
     UNDECODABLE,
     DecodedFile,
@@ -30,7 +31,9 @@ from orchestration.loading.text import (
     without_return,
 )
 
-ROWS = "json_rows"
+ROWS: Final = "json_rows"
+# What a reader makes of them: the columns of its raw table, `line` and `problem`.
+PARSED: Final = "parsed_rows"
 _OBJECT_END: Final = re.compile(r"[}\]]\s*,\s*(?=\{)")
 _SPACE: Final = re.compile(r"[\s,]*")
 
@@ -74,6 +77,40 @@ def stage_json_rows(
     _join_documents(connection, decoded)
     _salvage(connection, shape)
     _list_rows(connection, shape)
+
+
+def collect_rows(
+    connection: duckdb.DuckDBPyConnection,
+    files: Sequence[UnpackedFile],
+    columns: Sequence[str],
+    newest: str,
+) -> dict[int, FileCounts]:
+    """Collect the rows of `PARSED`, and drop it; `newest` is the column of the export time."""
+    counts = {file.file_id: FileCounts(reason=file.damage) for file in files}
+    for file_id, rows_in, quarantined, newest_at in connection.execute(
+        f"""
+        select file_id, count(*), count(problem), max({newest}) filter (problem is null)
+        from {PARSED} group by file_id
+        """
+    ).fetchall():
+        found = counts[file_id]
+        found.rows_in, found.quarantined, found.newest_at = rows_in, quarantined, newest_at
+    listed = ", ".join(identifier(name) for name in columns)
+    connection.execute(
+        f"""
+        insert into {COLLECTED} by name
+        select file_id, line_number, row_hash, {listed} from {PARSED} where problem is null
+        """
+    )
+    connection.execute(
+        f"""
+        insert into {UNREADABLE}
+        select file_id, line_number, line, problem from {PARSED} where problem is not null
+        """
+    )
+    for table in (PARSED, ROWS):
+        connection.execute(f"drop table {table}")
+    return counts
 
 
 def _document(text: str) -> str:

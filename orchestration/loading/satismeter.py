@@ -9,68 +9,61 @@ import duckdb
 
 from orchestration.contracts import SEGMENTS, SatismeterMapping
 from orchestration.landing.names import SATISMETER
-from orchestration.loading.batch import FileCounts, Reader, UnpackedFile
-from orchestration.loading.json_rows import ROWS, Shape, stage_json_rows
-from orchestration.loading.quarantine import UNREADABLE, create_unreadable, quarantine
+from orchestration.loading.batch import FileCounts, UnpackedFile
+from orchestration.loading.collected import UNKNOWN, CollectingReader
+from orchestration.loading.json_rows import (
+    PARSED,
+    ROWS,
+    Shape,
+    collect_rows,
+    stage_json_rows,
+)
 from orchestration.loading.sql import literal
 from orchestration.loading.times import iso_time
 
-_SHAPE: Final = Shape(("responses",), ("id", "created"))
-_COLUMNS: Final = """
-    file_id, line_number, row_hash, response_id, created_at, survey, method, nps_score,
-    is_dismissed, is_pending, user_key, email_key, respondent_key, plan, language, course_id
-"""
+SHAPE: Final = Shape(("responses",), ("id", "created"))
+_COLUMNS: Final = (
+    "response_id",
+    "created_at",
+    "survey",
+    "method",
+    "nps_score",
+    "is_dismissed",
+    "is_pending",
+    "user_key",
+    "email_key",
+    "respondent_key",
+    "plan",
+    "language",
+    "course_id",
+)
 
 
-class SatismeterReader(Reader):
+class SatismeterReader(CollectingReader):
     """Reads the files into `raw.satismeter_responses`; without a mapping no trait is kept."""
 
-    source: str = SATISMETER
-    tables: Sequence[str] = ("raw.satismeter_responses",)
+    source = SATISMETER
+    tables = ("raw.satismeter_responses",)
 
     def __init__(self, mapping: SatismeterMapping | None) -> None:
+        super().__init__()
         self.mapping = mapping or SatismeterMapping()
 
-    def read(
+    def _collect(
         self, connection: duckdb.DuckDBPyConnection, files: Sequence[UnpackedFile]
     ) -> Mapping[int, FileCounts]:
-        """Read the files; see `Reader`."""
-        counts = {file.file_id: FileCounts(reason=file.damage) for file in files}
-        stage_json_rows(connection, files, _SHAPE)
+        stage_json_rows(connection, files, SHAPE)
         connection.execute(self._rows())
-        for file_id, rows, quarantined, newest_at in connection.execute(
-            """
-            select file_id, count(*), count(problem), max(created_at) filter (problem is null)
-            from satismeter_rows group by file_id
-            """
-        ).fetchall():
-            found = counts[file_id]
-            found.rows_in, found.quarantined, found.newest_at = rows, quarantined, newest_at
-        create_unreadable(connection)
-        connection.execute(
-            f"insert into {UNREADABLE} select file_id, line_number, line, problem "
-            "from satismeter_rows where problem is not null"
-        )
-        quarantine(connection)
         connection.execute(
             f"""
-            insert into raw.satismeter_responses ({_COLUMNS}, duplicate_reason)
-            select {_COLUMNS}, null from satismeter_rows where problem is null
-            """
-        )
-        connection.execute(
-            f"""
-            insert into raw.unknown_fields (file_id, source, field, occurrences, is_sampled)
-            select file_id, {literal(self.source)},
-                'plan: answers that the mapping does not name', count(*), false
-            from satismeter_rows
+            insert into {UNKNOWN}
+            select file_id, 'plan: answers that the mapping does not name', count(*)
+            from {PARSED}
             where problem is null and plan is null and plan_text is not null
             group by file_id
             """
         )
-        for table in ("satismeter_rows", ROWS):
-            connection.execute(f"drop table {table}")
-        return counts
+        return collect_rows(connection, files, _COLUMNS, "created_at")
 
     def _rows(self) -> str:
         plans = {**{name.lower(): name for name in SEGMENTS}, **self.mapping.plans}
@@ -79,7 +72,7 @@ class SatismeterReader(Reader):
             for value, segment in reversed(plans.items())
         )
         return f"""
-            create or replace temp table satismeter_rows as
+            create or replace temp table {PARSED} as
             with texts as (
                 select
                     file_id, line_number, line, object, problem,

@@ -9,9 +9,9 @@ import duckdb
 
 from orchestration.contracts import OUTCOME_TYPES, SEGMENTS, Column, Place, SurveyMapping
 from orchestration.landing.names import SURVEYS
-from orchestration.loading.batch import FileCounts, Reader, UnpackedFile
+from orchestration.loading.batch import FileCounts, UnpackedFile
+from orchestration.loading.collected import COLLECTED, UNKNOWN, UNREADABLE, CollectingReader
 from orchestration.loading.csv_rows import RECORDS, Header, read_header, stage_records
-from orchestration.loading.quarantine import UNREADABLE, create_unreadable, quarantine
 from orchestration.loading.sql import literal, literals
 from orchestration.loading.text import (
     DecodedFile,
@@ -42,25 +42,25 @@ _BLANKS: Final = "' ' || chr(9) || chr(10) || chr(13) || chr(160) || chr(8239) |
 _IDENTIFYING: Final = ("response_id", "submitted_at", "user_id", "email", "respondent_id")
 
 
-class SurveyReader(Reader):
+class SurveyReader(CollectingReader):
     """Reads the files of one mapping into `raw.survey_responses`."""
 
-    source: str = SURVEYS
-    tables: Sequence[str] = ("raw.survey_responses",)
+    source = SURVEYS
+    tables = ("raw.survey_responses",)
 
     def __init__(self, mapping: SurveyMapping) -> None:
+        super().__init__()
         self.mapping = mapping
 
-    def read(
+    def _collect(
         self, connection: duckdb.DuckDBPyConnection, files: Sequence[UnpackedFile]
     ) -> Mapping[int, FileCounts]:
-        """Read the files; see `Reader`."""
-        counts = {file.file_id: self._read(connection, file) for file in files}
+        counts = {file.file_id: self._collect_one(connection, file) for file in files}
         for table in ("survey_rows", RECORDS):
             connection.execute(f"drop table if exists {table}")
         return counts
 
-    def _read(self, connection: duckdb.DuckDBPyConnection, file: UnpackedFile) -> FileCounts:
+    def _collect_one(self, connection: duckdb.DuckDBPyConnection, file: UnpackedFile) -> FileCounts:
         written = self.mapping.format
         decoded = decode(file.file_id, file.text, written.encoding, returns_end_lines=True)
         header = read_header(decoded, written)
@@ -74,24 +74,16 @@ class SurveyReader(Reader):
         if places.problem is not None:
             connection.execute(f"update {RECORDS} set problem = $1", [places.problem])
         connection.execute(self._rows(places, file.file_id))
-        counts = self._count(connection)
+        counts = _count(connection)
         counts.reason = places.problem or file.damage
         if counts.quarantined:
-            _quarantine(connection, decoded)
+            _collect_unreadable(connection, decoded)
         if counts.quarantined < counts.rows_in:
-            self._report_unmapped(connection, places, file.file_id)
-            connection.execute(_INSERT)
+            self._collect_unmapped(connection, places, file.file_id)
+            connection.execute(_COLLECT)
         return counts
 
-    def _count(self, connection: duckdb.DuckDBPyConnection) -> FileCounts:
-        found = connection.execute(
-            "select count(*), count(problem), max(submitted_at) filter (problem is null) "
-            "from survey_rows"
-        ).fetchone()
-        assert found is not None  # noqa: S101 - an aggregate has one row
-        return FileCounts(rows_in=found[0], quarantined=found[1], newest_at=found[2])
-
-    def _report_unmapped(
+    def _collect_unmapped(
         self, connection: duckdb.DuckDBPyConnection, places: _Places, file_id: int
     ) -> None:
         """Count answers that nobody gave a meaning to; the answers themselves stay in the file."""
@@ -99,15 +91,15 @@ class SurveyReader(Reader):
             column = self.mapping.columns.get(role)  # type: ignore[call-overload]
             if column is None or column.constant is not None:
                 continue
-            known = _known_answers(role, column)
+            known = _folded_list(_known_answers(role, column))
             connection.execute(
                 f"""
-                insert into raw.unknown_fields (file_id, source, field, occurrences, is_sampled)
-                select {file_id}, {literal(self.source)},
-                    {literal(f"{role}: answers that the mapping does not name")}, count(*), false
+                insert into {UNKNOWN}
+                select {file_id}, {literal(f"{role}: answers that the mapping does not name")},
+                    count(*)
                 from survey_rows
                 where problem is null and {places.text(column)} is not null
-                    and {_folded(places.text(column))} not in ({_folded_list(known)})
+                    and {_folded(places.text(column))} not in ({known})
                 having count(*) > 0
                 """
             )
@@ -340,9 +332,16 @@ def _folded_list(answers: Sequence[str] | Mapping[str, object]) -> str:
     return ", ".join(f"lower({literal(answer.strip())})" for answer in answers) or "null"
 
 
-def _quarantine(connection: duckdb.DuckDBPyConnection, file: DecodedFile) -> None:
-    """Quarantine the rows with a problem; their line is the physical line they begin in."""
-    create_unreadable(connection)
+def _count(connection: duckdb.DuckDBPyConnection) -> FileCounts:
+    rows_in, quarantined, newest_at = connection.execute(
+        "select count(*), count(problem), max(submitted_at) filter (problem is null) "
+        "from survey_rows"
+    ).fetchall()[0]
+    return FileCounts(rows_in=rows_in, quarantined=quarantined, newest_at=newest_at)
+
+
+def _collect_unreadable(connection: duckdb.DuckDBPyConnection, file: DecodedFile) -> None:
+    """Collect the rows with a problem; their line is the physical line they begin in."""
     stage_lines(connection, [file], "survey_text")
     connection.execute(
         f"""
@@ -353,22 +352,16 @@ def _quarantine(connection: duckdb.DuckDBPyConnection, file: DecodedFile) -> Non
         where problem is not null
         """
     )
-    quarantine(connection)
     connection.execute("drop table survey_text")
 
 
-_INSERT: Final = """
-    insert into raw.survey_responses (
-        file_id, line_number, row_hash, response_id, survey, source, submitted_at, period,
-        user_key, email_key, respondent_key, course_id, plan, language, method, nps_score,
-        is_outcome_report, outcome_type, outcome_date, outcome_date_text, credited,
-        would_not_have_happened, answers, duplicate_reason
-    )
+_COLLECT: Final = f"""
+    insert into {COLLECTED} by name
     select
         file_id, line_number, row_hash, response_id, survey, source, submitted_at, period,
         user_key, email_key, respondent_key, course_id, plan, language, method, nps_score,
         is_outcome_report, outcome_type, outcome_date, outcome_date_text, credited,
-        would_not_have_happened, answers, null
+        would_not_have_happened, answers
     from survey_rows
     where problem is null
 """

@@ -12,7 +12,7 @@ LATEST = "2200-01-01"
 
 _DATE = r"\d{4}-\d{2}-\d{2}"
 _TIME = r"\d{2}:\d{2}(:\d{2}([.]\d+)?)?"
-_ZONE = r"(Z|[+-]\d{2}(:?\d{2})?)"
+_ZONE = r"(Z|[+-](0\d|1[0-5])(:?[0-5]\d)?)"
 
 
 def plausible(time: str) -> str:

@@ -13,10 +13,16 @@ from typing import Any, Final
 
 import duckdb
 
-from orchestration.loading.batch import FileCounts, Reader, UnpackedFile
-from orchestration.loading.json_rows import ROWS, Shape, stage_json_rows
-from orchestration.loading.quarantine import UNREADABLE, create_unreadable, quarantine
-from orchestration.loading.sql import identifier, literal, literals
+from orchestration.loading.batch import FileCounts, UnpackedFile
+from orchestration.loading.collected import CollectingReader
+from orchestration.loading.json_rows import (
+    PARSED,
+    ROWS,
+    Shape,
+    collect_rows,
+    stage_json_rows,
+)
+from orchestration.loading.sql import literal, literals
 from orchestration.loading.times import iso_time
 
 # Fields of a ticket whose values are words or numbers of the help desk, never a person's text.
@@ -213,7 +219,14 @@ ZENDESK_TABLES: Final[Mapping[str, str]] = {
 }
 
 
-class ZendeskReader(Reader):
+def shape_of(source: str) -> Shape | None:
+    """What rows of a source such as `zendesk_tickets` look like; null for another source."""
+    name = source.removeprefix("zendesk_")
+    resource = _RESOURCES.get(name)
+    return _EVENT_SHAPES.get(name) if resource is None else resource.shape
+
+
+class ZendeskReader(CollectingReader):
     """Reads the files of one resource, such as `zendesk_tickets`.
 
     Of ticket events and audits a row is an event in them; one without events is a row of the type
@@ -221,63 +234,26 @@ class ZendeskReader(Reader):
     """
 
     def __init__(self, source: str) -> None:
+        super().__init__()
         self.source = source
-        self.tables: Sequence[str] = (ZENDESK_TABLES[source],)
+        self.tables = (ZENDESK_TABLES[source],)
         self._name = source.removeprefix("zendesk_")
 
-    def read(
+    def _collect(
         self, connection: duckdb.DuckDBPyConnection, files: Sequence[UnpackedFile]
     ) -> Mapping[int, FileCounts]:
-        """Read the files; see `Reader`."""
-        counts = {file.file_id: FileCounts(reason=file.damage) for file in files}
         resource = _RESOURCES.get(self._name)
-        columns: tuple[str, ...]
         if resource is None:
             stage_json_rows(connection, files, _EVENT_SHAPES[self._name])
             connection.execute(_EVENT_ROWS)
-            columns, newest = _EVENT_COLUMNS, "created_at"
-        else:
-            stage_json_rows(connection, files, resource.shape)
-            connection.execute(_rows(resource))
-            columns, newest = tuple(resource.columns), resource.newest
-        _account(connection, counts, newest)
-        listed = ", ".join(identifier(name) for name in columns)
-        connection.execute(
-            f"""
-            insert into {self.tables[0]}
-                (file_id, line_number, row_hash, {listed}, duplicate_reason)
-            select file_id, line_number, row_hash, {listed}, null
-            from zendesk_rows
-            where problem is null
-            """
-        )
-        for table in ("zendesk_rows", ROWS):
-            connection.execute(f"drop table {table}")
-        return counts
-
-
-def _account(
-    connection: duckdb.DuckDBPyConnection, counts: Mapping[int, FileCounts], newest: str
-) -> None:
-    """Count the rows of `zendesk_rows` by file, and quarantine those with a problem."""
-    for file_id, rows, quarantined, newest_at in connection.execute(
-        f"""
-        select file_id, count(*), count(problem), max({newest}) filter (problem is null)
-        from zendesk_rows group by file_id
-        """
-    ).fetchall():
-        found = counts[file_id]
-        found.rows_in, found.quarantined, found.newest_at = rows, quarantined, newest_at
-    create_unreadable(connection)
-    connection.execute(
-        f"insert into {UNREADABLE} "
-        "select file_id, line_number, line, problem from zendesk_rows where problem is not null"
-    )
-    quarantine(connection)
+            return collect_rows(connection, files, _EVENT_COLUMNS, "created_at")
+        stage_json_rows(connection, files, resource.shape)
+        connection.execute(_rows(resource))
+        return collect_rows(connection, files, tuple(resource.columns), resource.newest)
 
 
 def _rows(resource: _Resource) -> str:
-    """The temporary table `zendesk_rows`: the columns of the raw table, `line` and `problem`."""
+    """The temporary table `PARSED`: the columns of the raw table, `line` and `problem`."""
     structure = literal(json.dumps(resource.structure))
     columns = ", ".join(f"{sql} as {name}" for name, sql in resource.columns.items())
     checks = [
@@ -301,7 +277,7 @@ def _rows(resource: _Resource) -> str:
         ),
     ]
     return f"""
-        create or replace temp table zendesk_rows as
+        create or replace temp table {PARSED} as
         with read as (
             select *, json_transform(object, {structure}) as field from {ROWS}
         ),
@@ -367,7 +343,7 @@ _VALUE: Final = (
 )
 _SECONDS: Final = _number("field.timestamp")
 _EVENT_ROWS: Final = f"""
-    create or replace temp table zendesk_rows as
+    create or replace temp table {PARSED} as
     with audits as (
         select
             *,
