@@ -411,7 +411,7 @@ class Desk:
             ticket.rated = max(ticket.solves(), default=ticket.updated)
 
     def _add_ticket(self, ticket: Ticket) -> None:
-        newest = {
+        newest: Row = {
             "ticket_id": ticket.number,
             "created_at": ticket.created,
             "updated_at": ticket.updated,
@@ -422,7 +422,7 @@ class Desk:
         self._add("zendesk_tickets", **newest)
         for age in self._chance.choice(((), (0,), (1, 2))):
             # What an older page said, and of the same time one with a smaller hash.
-            older = {
+            older: Row = {
                 "updated_at": ticket.updated - age * TICK,
                 "status": self._chance.choice((*_STATUSES, "deleted")),
                 "satisfaction": "bad",

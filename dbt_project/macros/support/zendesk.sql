@@ -30,12 +30,12 @@
     ({{ status }} not in ('solved', 'closed', 'deleted'))
 {%- endmacro %}
 
-{#- Whether a requester had an account at an instant. A signup that no export holds is an old one: the
-    account was there. -#}
+{#- Whether a requester had an account at an instant. A signup that no export holds is an old one:
+    the account was there. -#}
 {% macro had_account(requesters, instant) -%}
     coalesce(
         {{ requesters }}.has_account
-        and ({{ requesters }}.signed_up_at is null or {{ requesters }}.signed_up_at <= {{ instant }}),
+        and coalesce({{ requesters }}.signed_up_at <= {{ instant }}, true),
         false
     )
 {%- endmacro %}

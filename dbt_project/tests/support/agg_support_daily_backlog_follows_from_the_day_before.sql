@@ -1,6 +1,6 @@
--- Whoever adds the published counts up must come to the published backlog: yesterday's plus what was
--- created and reopened, minus what was solved. Tickets deleted since are in the backlog only, and of
--- some solved ones nobody knows when: both have a column of their own.
+-- Whoever adds the published counts up must come to the published backlog: yesterday's plus what
+-- was created and reopened, minus what was solved. Tickets deleted since are in the backlog only,
+-- and of some solved ones nobody knows when: both have a column of their own.
 with
 
 compared as (

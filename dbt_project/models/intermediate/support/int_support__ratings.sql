@@ -52,7 +52,7 @@ last_solves as (
     group by ticket_id
 ),
 
--- The offer and the answer can be two ratings of one ticket: the answer counts, the latest one.
+-- The offer and the answer can be two ratings of one ticket: the latest answer counts.
 ranked as (
     select
         ratings.rating_id,

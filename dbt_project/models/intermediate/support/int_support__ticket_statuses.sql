@@ -54,8 +54,8 @@ changes as (
     where events.value != 'deleted'
 ),
 
--- History can start before the ticket (the clock does not), and its first entry is the status that
--- the ticket was created in unless it says which one went before.
+-- History can start before the ticket (the clock does not), and its first entry is the status
+-- that the ticket was created in, unless it says which one went before.
 dated as (
     select
         ticket_id,
@@ -85,8 +85,8 @@ starts as (
         and previous_value is not null
 ),
 
--- Without any history an unsolved ticket has stood in its status since it was created, as far as
--- anybody can know; when a solved one was solved nobody knows.
+-- Without any history an unsolved ticket has stood in its status since it was created, as far
+-- as anybody can know; when a solved one was solved nobody knows.
 unchanged as (
     select
         tickets.ticket_id,
@@ -168,7 +168,8 @@ final as (
         {{ is_unsolved('spans.status') }}
         and coalesce({{ is_done('spans.previous_status') }}, false) as is_reopening,
         cast({{ is_unsolved('spans.status') }} as integer)
-        - coalesce(cast({{ is_unsolved('spans.previous_status') }} as integer), 0) as backlog_change,
+        - coalesce(cast({{ is_unsolved('spans.previous_status') }} as integer), 0)
+            as backlog_change,
         spans.is_gapless
     from spans
     inner join as_of on spans.began_at < as_of.as_of_at

@@ -25,8 +25,8 @@ files as (
 ),
 
 -- Zendesk exports the same audit as a ticket event and as an audit, which list its parts in
--- different orders: mixing them by position would lose some. Repeats are not left out here, since
--- the one that counts may stand in the other export.
+-- different orders: mixing them by position would lose some. Repeats are not left out here,
+-- since the one that counts may stand in the other export.
 sourced as (
     select
         source.audit_id,

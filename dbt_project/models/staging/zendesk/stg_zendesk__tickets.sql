@@ -34,7 +34,7 @@ ranked as (
     from source
 ),
 
--- Zendesk writes whole seconds; anything finer would let the clocks miss the resolution by one.
+-- Zendesk writes whole seconds; anything finer would let the clocks miss the resolution.
 final as (
     select
         ticket_id,
