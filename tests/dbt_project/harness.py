@@ -81,7 +81,7 @@ class Build:
 
 
 @cache
-def _manifest() -> tuple[Any, Path]:
+def parsed_project() -> tuple[Any, Path]:
     """The parsed project and a target folder. Parsing takes most of a small build's time, and
     dbt's own cache is lost when the warehouse moves, so it is done once in a process.
     """
@@ -279,7 +279,7 @@ class School:
         return [self.query(sql) for sql in compiled]
 
     def _invoke(self, arguments: Sequence[str], variables: Mapping[str, str | int | None]) -> Any:
-        manifest, target = _manifest()
+        manifest, target = parsed_project()
         given = {
             "reporting_timezone": self.settings.reporting_timezone,
             "week_start": self.settings.week_start,

@@ -1,0 +1,110 @@
+"""What every model, source and test has, so that nothing is published unexplained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestration.settings import DBT_PROJECT_DIR, REPOSITORY
+from tests.dbt_project.harness import parsed_project
+
+
+@pytest.fixture(scope="module")
+def manifest() -> Any:
+    return parsed_project()[0]
+
+
+def _models(manifest: Any) -> list[Any]:
+    return [node for node in manifest.nodes.values() if node.resource_type == "model"]
+
+
+def _marts(manifest: Any) -> list[Any]:
+    return [model for model in _models(manifest) if model.config.meta.get("published")]
+
+
+def test_every_model_says_what_one_row_is(manifest: Any) -> None:
+    silent = [m.name for m in _models(manifest) if not m.description.strip().startswith("One row")]
+    assert silent == []
+
+
+def test_every_mart_has_a_contract_whose_columns_are_all_described(manifest: Any) -> None:
+    for mart in _marts(manifest):
+        assert mart.contract.enforced, mart.name
+        bare = [name for name, column in mart.columns.items() if not column.description]
+        assert bare == [], mart.name
+        types = {column.data_type.lower() for column in mart.columns.values()}
+        # Older drivers of BI tools cannot read these.
+        assert not types & {"hugeint", "uhugeint", "variant"}, mart.name
+
+
+def test_every_mart_has_a_test_of_its_key(manifest: Any) -> None:
+    tested = {
+        node.attached_node
+        for node in manifest.nodes.values()
+        if node.resource_type == "test"
+        and getattr(node, "test_metadata", None)
+        and node.test_metadata.name in ("unique", "unique_combination")
+    }
+    tables = [mart for mart in _marts(manifest) if mart.config.materialized != "view"]
+    assert [table.name for table in tables if table.unique_id not in tested] == []
+
+
+def test_every_mart_has_a_group_and_owners_for_the_asset_graph(manifest: Any) -> None:
+    for mart in _marts(manifest):
+        assert mart.config.meta["dagster"]["group"] == mart.schema, mart.name
+        assert mart.config.meta["dagster"]["owners"], mart.name
+
+
+def test_every_raw_table_is_a_source_with_its_asset_key(manifest: Any) -> None:
+    schema = (REPOSITORY / "orchestration" / "loading" / "schema.sql").read_text()
+    words = schema.split()
+    tables = {word.removeprefix("raw.") for word in words if word.startswith("raw.")}
+    created = {name for name in tables if f"create table if not exists raw.{name} (" in schema}
+    keys = {
+        source.name: (source.meta or source.config.meta)["dagster"]["asset_key"]
+        for source in manifest.sources.values()
+    }
+    assert keys == {name: ["raw", name] for name in created - {"builds", "schema_version"}}
+
+
+def test_the_exposure_names_everything_that_is_published(manifest: Any) -> None:
+    exposure = manifest.exposures["exposure.northstar.published_file"]
+    assert set(exposure.depends_on.nodes) == {mart.unique_id for mart in _marts(manifest)}
+
+
+def test_no_test_of_a_mart_lets_bad_rows_pass(manifest: Any) -> None:
+    published = {mart.unique_id for mart in _marts(manifest)}
+    for node in manifest.nodes.values():
+        if node.resource_type == "test" and published & set(node.depends_on.nodes):
+            assert node.config.severity.upper() == "ERROR", node.name
+            assert node.config.error_if == "!= 0", node.name
+
+
+def test_singular_tests_open_with_what_would_go_wrong_without_them() -> None:
+    for file in _singular_tests():
+        assert file.read_text().startswith("-- "), file.name
+
+
+def test_models_hold_no_function_that_only_one_engine_knows() -> None:
+    # What DuckDB and Spark spell differently is called through macros/engine.
+    of_duckdb = ("unnest(", "generate_series(", "timezone(", "epoch_us(", "arg_min(", "arg_max(",
+                 "list_sort(", "array_to_string(", "date_diff(", "date_sub(", "quantile_cont(",
+                 "strftime(", "now()", "current_date", "current_timestamp", "qualify ")  # fmt: skip
+    files = [
+        *(DBT_PROJECT_DIR / "models").rglob("*.sql"),
+        *(file for file in (DBT_PROJECT_DIR / "macros").rglob("*.sql") if _is_portable(file)),
+    ]
+    for file in files:
+        text = file.read_text().lower()
+        assert [name for name in of_duckdb if name in text] == [], file
+
+
+def _singular_tests() -> list[Path]:
+    folder = DBT_PROJECT_DIR / "tests"
+    return [file for file in folder.rglob("*.sql") if file.parent != folder / "generic"]
+
+
+def _is_portable(file: Path) -> bool:
+    return file.parent.name != "engine"
