@@ -41,21 +41,27 @@ _ANSWERS: Final[dict[str, tuple[str, ...]]] = {
     "credited": ("yes", "no"),
     "would_not_have_happened": ("yes", "no"),
 }
-# DuckDB's strptime; `%-d` and the like are the same when reading.
+# Python knows them as encodings of host names and program texts.
+_NO_FILE_ENCODINGS: Final = frozenset(
+    {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "mbcs", "oem"}
+)
+# The parts of a date that DuckDB's strptime knows.
 _DIRECTIVE: Final = re.compile(r"%(-?.?)", re.DOTALL)
-_DIRECTIVES: Final = frozenset("aAbBdHIjmMpSfgnyYzZ%")
+DIRECTIVES: Final = frozenset([*"aAbBdHIjmMpSfgnyYzZ%", *(f"-{letter}" for letter in "dHIjmMSy")])
 _ZONED: Final = frozenset("zZ")
 
 
 def _check_encoding(name: str) -> str:
     try:
-        if "".encode(name) is None:  # codecs that are not for text refuse
-            raise LookupError
-        codecs.getincrementaldecoder(name)
-    except (LookupError, TypeError, ValueError):
+        encoding = codecs.lookup(name)
+        "".encode(name)  # refuses what turns bytes into bytes
+    except (LookupError, ValueError):
+        encoding = None
+    if encoding is None or encoding.name.replace("-", "_") in _NO_FILE_ENCODINGS:
         raise ValueError(
-            f"{name!r} is not an encoding; write one such as utf-8, cp1252, latin-1 or utf-16."
-        ) from None
+            f"{name!r} is not an encoding of files; write one such as utf-8, cp1252, latin-1 or "
+            "utf-16."
+        )
     return name
 
 
@@ -78,8 +84,9 @@ def _check_zone(name: str) -> str:
 
 
 def _check_format(text: str) -> str:
-    directives = {found.lstrip("-") for found in _DIRECTIVE.findall(text)}
-    unknown = sorted(directives - _DIRECTIVES)
+    found = set(_DIRECTIVE.findall(text))
+    unknown = sorted(found - DIRECTIVES)
+    directives = {directive.lstrip("-") for directive in found}
     if unknown:
         raise ValueError(
             f"{text!r} holds %{unknown[0]}, which is not a part of a date; write a format such as "

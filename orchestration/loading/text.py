@@ -110,7 +110,10 @@ def decode(
     bom, encoding = next(
         ((bom, found) for bom, found in _BOMS if head.startswith(bom)), (b"", encoding)
     )
-    is_utf8 = codecs.lookup(encoding).name in ("utf-8", "utf-8-sig", "ascii")
+    name = codecs.lookup(encoding).name
+    if not bom and name in ("utf-16", "utf-32"):
+        encoding = f"{name}-le"  # nothing tells the order of bytes: the usual one
+    is_utf8 = name in ("utf-8", "utf-8-sig", "ascii")
     if is_utf8 and not bom:
         census = _census_of_utf8(path)
         if census is not None and not (returns_end_lines and _has_only_returns(census)):

@@ -3,9 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 from textwrap import dedent
 
+import duckdb
 import pytest
+import yaml
 
-from orchestration.contracts import Contracts, TrackingPlan, read_contracts
+from orchestration.contracts import Contracts, SurveyMapping, TrackingPlan, read_contracts
+from orchestration.contracts.survey_mapping import DIRECTIVES
 from orchestration.errors import ContractError
 from orchestration.settings import REPOSITORY
 
@@ -170,6 +173,8 @@ def test_a_wrong_tracking_plan_is_refused(
         ('"surveys/alumni*.csv"', '"../x.csv"', "files[0]", "in the landing folder"),
         ('"%d/%m/%Y"', '"%d/%m"', "columns.submitted_at.formats[0]", "year (%Y"),
         ('"%d/%m/%Y"', '"%d/%m/%Y %Q"', "columns.submitted_at.formats[0]", "%Q"),
+        ('"%d/%m/%Y"', '"%d/%m/%Y %-p"', "columns.submitted_at.formats[0]", "%-p"),
+        ('"%d/%m/%Y"', '"%d/%m/%Y %"', "columns.submitted_at.formats[0]", "not a part of a date"),
         ('"%d/%m/%Y"', '"%d/%m/%Y %I:%M"', "columns.submitted_at.formats[0]", "%p"),
         ("new_job", "new job", "columns.outcome_type.values", "write one of these"),
         ("Nothing: null", "got a job: null", "columns.outcome_type", "keep one"),
@@ -193,6 +198,8 @@ def test_a_wrong_tracking_plan_is_refused(
         ),
         ("columns:", "format: {encoding: utf-99}\ncolumns:", "format.encoding", "cp1252"),
         ("columns:", "format: {encoding: zlib}\ncolumns:", "format.encoding", "cp1252"),
+        ("columns:", "format: {encoding: idna}\ncolumns:", "format.encoding", "cp1252"),
+        ("columns:", "format: {encoding: unicode-escape}\ncolumns:", "format.encoding", "cp1252"),
         ("columns:", "format: {quote: ','}\ncolumns:", "format", "same character"),
         ("columns:", "format: {header_rows: many}\ncolumns:", "format.header_rows", "correct it"),
         (
@@ -229,6 +236,14 @@ def test_a_wrong_survey_mapping_is_refused(
     text = problem(tmp_path, survey_yml=MAPPING.replace(old, new))
     assert f"survey.yml: {key}" in text
     assert remedy in text
+
+
+@pytest.mark.parametrize("directive", sorted(DIRECTIVES))
+def test_every_part_of_a_date_that_a_mapping_may_name_is_known_to_duckdb(directive: str) -> None:
+    written = f"%Y-%m-%d %{directive}{' %p' if directive in ('I', '-I') else ''}"
+    mapping = MAPPING.replace("%d/%m/%Y", written if directive != "p" else f"{written} %I")
+    assert SurveyMapping.parse(yaml.safe_load(mapping), Path("a.yml"))
+    duckdb.execute("select try_strptime('x', $1)", [written])
 
 
 def test_a_file_without_a_kind_is_refused(tmp_path: Path) -> None:

@@ -350,6 +350,7 @@ def test_a_row_has_the_line_it_begins_in(desk: Desk, damage: str | None) -> None
         ("latin-1", "latin-1"),
         ("utf-16", "utf-8"),  # its mark tells
         ("utf-16-le", "utf-16-le"),
+        ("utf-16-le", "utf-16"),
         ("utf-32", "utf-32"),
         ("mac_roman", "mac_roman"),
     ],
