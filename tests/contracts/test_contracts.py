@@ -125,6 +125,23 @@ def test_the_contracts_of_the_repository_are_valid() -> None:
     read_contracts(REPOSITORY / "data" / "sources")
 
 
+def test_the_plans_of_the_real_data_say_what_its_events_mean() -> None:
+    contracts = read_contracts(REPOSITORY / "data" / "sources" / "examples")
+    chat, course = (contracts.tracking_plan_for(project) for project in ("150001", "150002"))
+    assert chat is not None
+    assert course is not None
+    assert {name: event.meanings for name, event in (chat.events | course.events).items()} == {
+        "message_sent": ("learning",),
+        "resource_viewed": ("learning",),
+        "course_registered": ("signup", "course_enrolled"),
+        "course_unregistered": ("course_withdrawn",),
+        "course_completed": ("course_completed",),
+        "course_failed": ("course_failed",),
+    }
+    assert [(rule.property, rule.equals) for rule in chat.exclude] == [("user.is_bot", ("true",))]
+    assert course.roles["quantity"] == ("event.clicks",)
+
+
 def test_every_problem_of_a_file_is_named_with_file_key_and_remedy(tmp_path: Path) -> None:
     text = problem(
         tmp_path,
