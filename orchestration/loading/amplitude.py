@@ -21,7 +21,7 @@ from orchestration.loading.batch import FileCounts, Reader, UnpackedFile
 from orchestration.loading.lines import stage_lines
 from orchestration.loading.rows import stage
 from orchestration.loading.scratch import by_text
-from orchestration.loading.sql import identifier, literal, literals
+from orchestration.loading.sql import file_literal, identifier, literal, literals
 
 # What every line must tell; without it the row is quarantined.
 _REQUIRED: Final = {
@@ -178,7 +178,7 @@ class EventReader(Reader):
         tags: Sequence[str],
         is_line_of: str,
     ) -> None:
-        names = literals(str(text) for text in texts)
+        names = ", ".join(file_literal(text) for text in texts)
         types = {name: _duckdb_type(properties) for name, properties in self._fields.items()}
         types |= dict.fromkeys(tags, "BIGINT")
         columns = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in types.items())
@@ -440,7 +440,7 @@ class EventReader(Reader):
             insert into raw.unknown_fields
             with sampled as (
                 select json as line from read_json_objects(
-                    {literal(str(largest.text))}, format = 'newline_delimited',
+                    {file_literal(largest.text)}, format = 'newline_delimited',
                     maximum_object_size = {_MAX_LINE_BYTES}
                 ) limit {_SAMPLED_LINES}
             ),

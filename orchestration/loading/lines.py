@@ -11,6 +11,7 @@ import duckdb
 from orchestration.loading.batch import UnpackedFile
 from orchestration.loading.rows import stage
 from orchestration.loading.scratch import by_text
+from orchestration.loading.sql import file_literal
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -30,9 +31,11 @@ def stage_lines(connection: duckdb.DuckDBPyConnection, files: Sequence[UnpackedF
         readable, broken = _make_readable(text)
         stage(connection, "broken_lines", {"n": "BIGINT"}, ({"n": number} for number in broken))
         connection.execute(
-            """
+            f"""
             insert into damaged_lines
-            with split as (select string_split(content, chr(10)) as lines from read_text($1)),
+            with split as (
+                select string_split(content, chr(10)) as lines from read_text({file_literal(readable)})
+            ),
             numbered as (
                 select unnest(lines) as line, generate_subscripts(lines, 1) as line_number
                 from split
@@ -42,20 +45,20 @@ def stage_lines(connection: duckdb.DuckDBPyConnection, files: Sequence[UnpackedF
                     spans.file_id,
                     numbered.line_number - spans.first_line + 1 as line_number,
                     case when spans.tag_length > 0
-                        then '{' || substr(numbered.line, spans.tag_length + 1)
+                        then '{{' || substr(numbered.line, spans.tag_length + 1)
                         else numbered.line
                     end as line,
                     numbered.line_number not in (select n from broken_lines) as is_utf8
                 from numbered
                 join line_spans as spans
-                    on spans.name = $2
+                    on spans.name = $1
                     and numbered.line_number between spans.first_line and spans.last_line
             )
             select file_id, line_number, rtrim(line, chr(13)), is_utf8
             from owned
             where trim(line, ' ' || chr(9) || chr(13)) <> ''
             """,
-            [str(readable), str(text)],
+            [str(text)],
         )
 
 
