@@ -34,7 +34,8 @@ def stage_lines(connection: duckdb.DuckDBPyConnection, files: Sequence[UnpackedF
             f"""
             insert into damaged_lines
             with split as (
-                select string_split(content, chr(10)) as lines from read_text({file_literal(readable)})
+                select string_split(content, chr(10)) as lines
+                from read_text({file_literal(readable)})
             ),
             numbered as (
                 select unnest(lines) as line, generate_subscripts(lines, 1) as line_number

@@ -1,0 +1,139 @@
+"""What lies in the landing folder, told from names and bytes."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import random
+import zipfile
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestration.landing import take_inventory
+from orchestration.landing.archives import (
+    UnreadableArchiveError,
+    inflate,
+    list_members,
+    open_stored,
+)
+from orchestration.landing.names import read_name
+
+
+def inflated(content: bytes, limit: int = 10**9) -> tuple[str | None, bytes]:
+    output = io.BytesIO()
+    return inflate(io.BytesIO(content), output, limit=limit), output.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "project", "hour"),
+    [
+        ("amplitude/1_2024-01-02_3#0.json.gz", "amplitude_events", "1", 3),
+        ("a.zip/1/1_2024-01-02_03#12.json.gz", "amplitude_events", "1", 3),
+        ("1_2024-01-02_23.json", "amplitude_events", "1", 23),
+        ("amplitude/-77_2024-01-02_3.json.gz", "amplitude_merges", None, None),
+        ("zendesk/tickets/page-1.json", "zendesk_tickets", None, None),
+        ("zendesk/ticket_events_2024.ndjson.gz", "zendesk_ticket_events", None, None),
+        ("zendesk/tickets_2024.json", "zendesk_tickets", None, None),
+        ("satismeter/2024.json", "satismeter", None, None),
+        ("coaches/entries.csv", "surveys", None, None),
+        ("amplitude/1_2024-13-02_3#0.json.gz", None, None, None),
+        ("zendesk/macros.json", None, None, None),
+        ("readme.docx", None, None, None),
+    ],
+)
+def test_a_name_tells_source_project_and_hour(
+    path: str, source: str | None, project: str | None, hour: int | None
+) -> None:
+    name = read_name(path)
+    assert (name.source, name.project) == (source, project)
+    assert name.hour == (datetime(2024, 1, 2, hour) if hour is not None else None)
+    assert (name.remedy is not None) == (source is None)
+
+
+def test_an_inventory_lists_files_and_passes_over_what_is_hidden_or_unfinished(
+    tmp_path: Path,
+) -> None:
+    for name in ("b/2.csv", "a.zip", ".hidden", "b/.DS_Store", "b/3.csv.part"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("x")
+    inventory = take_inventory(tmp_path)
+    assert [file.path for file in inventory.files] == ["a.zip", "b/2.csv"]
+    assert take_inventory(tmp_path / "absent").files == ()
+
+
+def test_the_digest_changes_when_a_file_comes_changes_or_goes(tmp_path: Path) -> None:
+    def digest() -> str:
+        return take_inventory(tmp_path).digest
+
+    digests = [digest()]
+    (tmp_path / "a").write_text("1")
+    digests.append(digest())
+    (tmp_path / "a").write_text("22")
+    digests.append(digest())
+    (tmp_path / "a").rename(tmp_path / "b")
+    digests.append(digest())
+    assert len(set(digests)) == len(digests)
+    (tmp_path / "b").unlink()
+    assert digest() == digests[0]
+
+
+@given(st.lists(st.binary(max_size=300), min_size=1, max_size=4))
+def test_gzip_members_in_a_row_are_one_content(parts: list[bytes]) -> None:
+    content = b"".join(gzip.compress(part) for part in parts)
+    assert inflated(content) == (None, b"".join(parts))
+
+
+def test_content_that_is_no_gzip_is_taken_as_it_is() -> None:
+    assert inflated(b"plain") == (None, b"plain")
+    assert inflated(b"") == (None, b"")
+
+
+def test_a_truncated_gzip_gives_what_can_be_read() -> None:
+    original = random.Random(1).randbytes(3_000_000)
+    damage, content = inflated(gzip.compress(original)[:-100_000])
+    assert damage == "truncated gzip"
+    assert len(content) > 2_000_000
+    assert original.startswith(content)
+
+
+def test_bytes_after_a_gzip_are_damage_unless_they_are_padding() -> None:
+    assert inflated(gzip.compress(b"x") + b"\0\0") == (None, b"x")
+    assert inflated(gzip.compress(b"x") + b"zz") == ("bytes follow the end of the gzip", b"x")
+
+
+def test_inflating_is_bounded() -> None:
+    damage, content = inflated(gzip.compress(b"a" * 100_000_000), limit=1_000_000)
+    assert damage == "inflates to more than 1000000 bytes"
+    assert len(content) < 40_000_000
+
+
+def test_members_of_a_zip_are_listed_by_name_and_opened_in_one_go(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("2.json", b"two")
+        archive.writestr("../1.json", b"one")
+        archive.mkdir("folder")
+    members = list_members(tmp_path / "a.zip", "a.zip")
+    assert [member.path for member in members] == ["a.zip::../1.json", "a.zip::2.json"]
+    paths = [member.path for member in members]
+    contents = [stream.read() for _, stream in open_stored(tmp_path, paths)]
+    assert contents == [b"one", b"two"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zip"]
+
+
+@pytest.mark.parametrize("damage", ["cut", "twice"])
+def test_a_damaged_zip_says_why(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("1.json", b"one" * 100)
+        if damage == "twice":
+            with pytest.warns(UserWarning, match="Duplicate"):
+                archive.writestr("1.json", b"two")
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(UnreadableArchiveError, match="zip"):
+        list_members(path, "a.zip")
