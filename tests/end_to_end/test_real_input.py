@@ -1,0 +1,154 @@
+"""The job on real exports of two learning communities and three surveys, as they are."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestration.settings import REPOSITORY
+
+SHARED = Path(os.environ.get("NORTHSTAR_SHARED", REPOSITORY.parent / "shared"))
+LANDING = SHARED / "data" / "landing"
+
+pytestmark = pytest.mark.skipif(
+    not LANDING.is_dir(), reason=f"the real exports are not there: {LANDING}"
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder after one run."""
+    folder = tmp_path_factory.mktemp("real")
+    subprocess.run(
+        [sys.executable, "-m", "orchestration", "run"],
+        cwd=REPOSITORY,
+        env=os.environ
+        | {
+            "NORTHSTAR_DATA_DIR": str(folder),
+            "NORTHSTAR_LANDING_DIR": str(LANDING),
+            "NORTHSTAR_SECRET": "the secret of the tests",
+        },
+        check=True,
+        timeout=900,
+    )
+    return folder
+
+
+@pytest.fixture
+def published(data: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(str(data / "published" / "northstar.duckdb"), read_only=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def warehouse(data: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    file = data / "warehouse" / "warehouse.duckdb"
+    with duckdb.connect(str(file), read_only=True) as connection:
+        yield connection
+
+
+def test_every_file_and_row_is_in_the_ledger(published: duckdb.DuckDBPyConnection) -> None:
+    rows = published.execute(
+        """
+        select regexp_extract(path, '(gitter|oulad|surveys)', 1) as folder, count(*),
+            sum(rows_in)::bigint, sum(rows_loaded)::bigint, sum(rows_duplicate)::bigint,
+            sum(rows_quarantined)::bigint, sum(rows_not_in_plan)::bigint
+        from ops.loaded_files group by folder order by folder
+        """
+    ).fetchall()
+    assert rows == [
+        ("gitter", 12_425, 211_983, 211_038, 945, 0, 0),
+        ("oulad", 747, 351_794, 351_794, 0, 0, 0),
+        ("surveys", 3, 17_096, 17_096, 0, 0, 0),
+    ]
+
+
+def test_repeats_of_a_message_are_retries(warehouse: duckdb.DuckDBPyConnection) -> None:
+    assert warehouse.execute(
+        "select duplicate_reason, count(*) from raw.events where duplicate_reason is not null "
+        "group by all"
+    ).fetchall() == [("client_retry", 945)]
+
+
+def test_people_days_and_events_are_those_of_the_publishers(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    rows = warehouse.execute(
+        """
+        select event_type, count(*), count(distinct user_key),
+            count(distinct user_key) filter (is_excluded), sum(quantity)::bigint
+        from raw.events where duplicate_reason is null group by event_type order by event_type
+        """
+    ).fetchall()
+    assert rows == [
+        ("course_completed", 531, 531, 0, None),
+        ("course_failed", 91, 91, 0, None),
+        ("course_registered", 748, 712, 0, None),
+        ("course_unregistered", 126, 116, 0, None),
+        ("message_sent", 211_038, 7_503, 1, None),
+        ("resource_viewed", 350_298, 702, 0, 1_246_652),
+    ]
+    days = warehouse.execute(
+        """
+        select app, count(distinct event_at::date), min(event_at)::date::varchar,
+            max(event_at)::date::varchar
+        from raw.events group by app order by app
+        """
+    ).fetchall()
+    assert days == [
+        ("150001", 668, "2014-11-30", "2016-12-24"),
+        ("150002", 747, "2013-03-17", "2015-06-27"),
+    ]
+
+
+def test_learners_are_everybody_but_the_bot(published: duckdb.DuckDBPyConnection) -> None:
+    assert published.execute("select count(*) from core.dim_learners").fetchall() == [(8_214,)]
+    assert published.execute(
+        "select event_type, sum(events)::bigint, count(distinct learner_key) "
+        "from core.fct_learner_days where event_type in ('resource_viewed', 'course_registered') "
+        "group by event_type order by event_type"
+    ).fetchall() == [("course_registered", 748, 712), ("resource_viewed", 350_298, 702)]
+
+
+def test_surveys_give_their_scores_and_reports(
+    published: duckdb.DuckDBPyConnection, warehouse: duckdb.DuckDBPyConnection
+) -> None:
+    assert warehouse.execute(
+        "select survey, count(*) from raw.survey_responses group by survey order by survey"
+    ).fetchall() == [
+        ("carpentries_instructor_training_2018", 967),
+        ("carpentries_longterm_2017", 476),
+        ("freecodecamp_2016", 15_653),
+    ]
+    repeated = warehouse.execute(
+        """
+        select count(*), sum(times)::bigint from (
+            select count(*) as times from raw.survey_responses
+            where survey = 'freecodecamp_2016' and respondent_key is not null
+            group by respondent_key having times > 1
+        )
+        """
+    ).fetchall()
+    assert repeated == [(374, 829)]
+    assert published.execute(
+        "select survey, count(*) from nps.fct_nps_responses group by survey order by survey"
+    ).fetchall() == [
+        ("carpentries_instructor_training_2018", 889),
+        ("carpentries_longterm_2017", 402),
+    ]
+    assert published.execute(
+        "select decision, invalid_reason, count(*) from outcomes.fct_outcome_reports group by all"
+    ).fetchall() == [("invalid", "no_outcome_date", 371)]
+
+
+def test_courses_are_those_of_the_events(published: duckdb.DuckDBPyConnection) -> None:
+    assert published.execute(
+        "select enrolled, completed, certified, outcomes_12_months from courses.agg_course_success "
+        "where course_id = 'AAA'"
+    ).fetchall() == [(712, 531, 0, 0)]
