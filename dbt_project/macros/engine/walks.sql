@@ -67,3 +67,21 @@
 {% macro spark__list_of_present(expressions) -%}
     filter({{ list_of(expressions) }}, element -> element is not null)
 {%- endmacro %}
+
+
+{#- Several values as one, which sorts by the first, then the second ... `min` of it brings the whole
+    row that comes first, in a hash aggregate: a window function would have to sort all rows. The
+    fields have the names of the columns. -#}
+{% macro row_of(columns) -%}
+    {{ return(adapter.dispatch("row_of", "northstar")(columns)) }}
+{%- endmacro %}
+
+{% macro default__row_of(columns) -%}
+    struct_pack(
+        {%- for column in columns %}
+            {{ column }} := {{ column }} {%- if not loop.last %}, {% endif %}
+        {%- endfor %}
+    )
+{%- endmacro %}
+
+{% macro spark__row_of(columns) -%} struct({{ columns | join(", ") }}) {%- endmacro %}

@@ -65,21 +65,21 @@
 {%- endmacro %}
 
 
-{#- How strong a source is: contract > product > coach > survey. -#}
+{#- The sources, strongest first; the place of each, and the source at a place. -#}
 {% macro evidence_sources() -%}
-    {{ return(["survey", "coach", "product", "contract"]) }}
+    {{ return(["contract", "product", "coach", "survey"]) }}
 {%- endmacro %}
 
-{% macro evidence_strength(source) -%}
+{% macro evidence_order(source) -%}
     case
         {{ source }}
         {%- for name in evidence_sources() %} when '{{ name }}' then {{ loop.index }} {%- endfor %}
     end
 {%- endmacro %}
 
-{% macro evidence_of(strength) -%}
+{% macro evidence_of(evidence_order) -%}
     case
-        {{ strength }}
+        {{ evidence_order }}
         {%- for name in evidence_sources() %} when {{ loop.index }} then '{{ name }}' {%- endfor %}
     end
 {%- endmacro %}

@@ -28,7 +28,7 @@ with
             reports.reported_on,
             cast({{ outcome_family_order("reports.outcome_type") }} as smallint) as family_order,
             cast({{ outcome_type_bit("reports.outcome_type") }} as smallint) as types,
-            cast({{ evidence_strength("reports.source") }} as smallint) as strength,
+            cast({{ evidence_order("reports.source") }} as smallint) as evidence_order,
             {{ own_word("reports.credited", "reports.source") }} as is_yes,
             {{ own_word("reports.would_not_have_happened", "reports.source") }} as is_without_yes,
             case
@@ -56,7 +56,7 @@ with
             reported_on,
             family_order,
             types,
-            strength,
+            evidence_order,
             is_yes,
             is_without_yes,
             coalesce(outcome_date <= {{ add_days("lag(outcome_date) over by_date", 30) }}, false)
@@ -86,7 +86,7 @@ with
             neighbours.reported_on,
             neighbours.family_order,
             neighbours.types,
-            neighbours.strength,
+            neighbours.evidence_order,
             neighbours.is_yes,
             neighbours.is_without_yes,
             {{ list_last_not_after("walked_reports.first_dates", "neighbours.outcome_date") }}
@@ -99,32 +99,20 @@ with
         where neighbours.is_crowded
     ),
 
-    ranked as (
+    groups as (
         select
-            report_id,
             learner_key,
-            outcome_date,
             family_order,
-            strength,
-            row_number() over strongest as position,
-            first_value(report_id) over strongest as outcome_id,
-            count(*) over whole as reports,
-            bit_or(types) over whole as types,
-            max(case when is_yes then reported_on end) over whole as yes_on,
-            max(case when not is_yes then reported_on end) over whole as no_on,
-            max(case when is_without_yes then reported_on end) over whole as without_yes_on,
-            max(case when not is_without_yes then reported_on end) over whole as without_no_on
+            first_date,
+            min({{ row_of(["evidence_order", "outcome_date", "report_id"]) }}) as carrier,
+            count(*) as reports,
+            bit_or(types) as types,
+            max(case when is_yes then reported_on end) as yes_on,
+            max(case when not is_yes then reported_on end) as no_on,
+            max(case when is_without_yes then reported_on end) as without_yes_on,
+            max(case when not is_without_yes then reported_on end) as without_no_on
         from grouped
-        window
-            strongest as (
-                partition by learner_key, family_order, first_date
-                order by strength desc, outcome_date, report_id
-            ),
-            whole as (
-                partition by learner_key, family_order, first_date
-                order by strength desc, outcome_date, report_id
-                rows between unbounded preceding and unbounded following
-            )
+        group by learner_key, family_order, first_date
     ),
 
     collapsed as (
@@ -133,7 +121,7 @@ with
             learner_key,
             outcome_date,
             family_order,
-            strength,
+            evidence_order,
             cast(1 as bigint) as reports,
             types,
             is_yes,
@@ -145,18 +133,17 @@ with
         union all
 
         select
-            outcome_id,
+            carrier.report_id as outcome_id,
             learner_key,
-            outcome_date,
+            carrier.outcome_date as outcome_date,
             family_order,
-            strength,
+            carrier.evidence_order as evidence_order,
             reports,
             types,
             {{ deciding_answer("yes_on", "no_on") }} as is_yes,
             {{ deciding_answer("without_yes_on", "without_no_on") }} as is_without_yes,
             yes_on is not null and no_on is not null as credit_conflict
-        from ranked
-        where position = 1
+        from groups
     ),
 
     -- An internal move that could have happened anyway falls away, and the outcome with it when
@@ -167,7 +154,7 @@ with
             learner_key,
             outcome_date,
             family_order,
-            strength,
+            evidence_order,
             reports,
             is_yes,
             credit_conflict,
@@ -192,7 +179,7 @@ with
             learner_key,
             outcome_date,
             family_order,
-            strength,
+            evidence_order,
             reports,
             types,
             credit_conflict,
@@ -220,7 +207,7 @@ with
             credited.learner_key,
             credited.outcome_date,
             credited.family_order,
-            credited.strength,
+            credited.evidence_order,
             credited.reports,
             credited.types,
             credited.credit_conflict,
@@ -239,7 +226,7 @@ with
             learner_key,
             outcome_date,
             family_order,
-            strength,
+            evidence_order,
             reports,
             types,
             credit_conflict,
@@ -249,7 +236,7 @@ with
         window
             in_order as (
                 partition by learner_key, counted_date
-                order by outcome_date, strength desc, family_order, outcome_id
+                order by outcome_date, evidence_order, family_order, outcome_id
             )
     ),
 
@@ -263,7 +250,7 @@ with
             null as blocked_by_outcome_id,
             null as outcome_date,
             null as family_order,
-            null as strength,
+            null as evidence_order,
             null as reports,
             null as types,
             null as is_yes,
@@ -274,21 +261,26 @@ with
         union all
 
         select
-            report_id,
-            learner_key,
+            grouped.report_id,
+            grouped.learner_key,
             'duplicate_report' as decision,
             null as invalid_reason,
-            outcome_id,
+            groups.carrier.report_id as outcome_id,
             null as blocked_by_outcome_id,
             null as outcome_date,
             null as family_order,
-            null as strength,
+            null as evidence_order,
             null as reports,
             null as types,
             null as is_yes,
             null as credit_conflict
-        from ranked
-        where position > 1
+        from grouped
+        inner join
+            groups
+            on grouped.learner_key = groups.learner_key
+            and grouped.family_order = groups.family_order
+            and grouped.first_date = groups.first_date
+        where grouped.report_id != groups.carrier.report_id
 
         union all
 
@@ -301,7 +293,7 @@ with
             null as blocked_by_outcome_id,
             outcome_date,
             family_order,
-            strength,
+            evidence_order,
             reports,
             types,
             is_yes,
@@ -320,7 +312,7 @@ with
             null as blocked_by_outcome_id,
             outcome_date,
             family_order,
-            strength,
+            evidence_order,
             reports,
             types,
             true as is_yes,
@@ -339,7 +331,7 @@ with
             case when position > 1 then counted_outcome_id end as blocked_by_outcome_id,
             outcome_date,
             family_order,
-            strength,
+            evidence_order,
             reports,
             types,
             true as is_yes,
@@ -357,9 +349,9 @@ with
             blocked_by_outcome_id,
             outcome_date,
             {{ outcome_family("family_order") }} as family,
-            {{ evidence_of("strength") }} as evidence,
+            {{ evidence_of("evidence_order") }} as evidence,
             reports,
-            case when types is not null then {{ outcome_types_of("types") }} end as outcome_types,
+            types,
             case when is_yes then 'yes' when not is_yes then 'no' end as deciding_answer,
             credit_conflict
         from decisions
