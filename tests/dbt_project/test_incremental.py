@@ -169,6 +169,20 @@ def test_a_new_meaning_reads_all_days_again(tmp_path: Path) -> None:
     assert school.table(milestones, "event_type") == [("welcomed",)]
 
 
+def test_a_first_meaning_finds_events_of_long_ago(tmp_path: Path) -> None:
+    school = School(tmp_path)
+    school.exported_at("2024-04-20 00:00:00")
+    school.load_events([{"event_type": "joined", "event_at": datetime(2024, 3, 1)}])
+    school.build_models("+int_milestones_by_id")
+    school.forget_touched_days()
+    assert school.table("intermediate.int_milestones_by_id") == []
+
+    school.means(joined="signup")
+    school.build_models("+int_milestones_by_id")
+
+    assert school.table("intermediate.int_milestones_by_id", "event_type") == [("joined",)]
+
+
 def test_another_reporting_zone_reads_all_days_again(tmp_path: Path) -> None:
     school = a_school(tmp_path)
     school.exported_at("2024-04-20 00:00:00")

@@ -31,10 +31,13 @@
     {%- if not execute -%}{{ return(false) }}{%- endif -%}
     {%- set known = adapter.get_columns_in_relation(this) | map(attribute='name') | list -%}
     {%- if 'rules_hash' not in known -%}{{ return(true) }}{%- endif -%}
-    {%- set other = run_query(
-        "select 1 from " ~ this ~ " where rules_hash != '" ~ rules_hash(meanings) ~ "' limit 1"
-    ) -%}
-    {{ return(other.rows | length > 0) }}
+    {%- set made_by = run_query("select min(rules_hash), max(rules_hash) from " ~ this).rows[0] -%}
+    {%- if made_by[0] is none -%}
+        {#- An empty table remembers nothing; it is empty for lack of meanings, or of events. -#}
+        {{ return(meanings is not none) }}
+    {%- endif -%}
+    {%- set hash = rules_hash(meanings) -%}
+    {{ return(made_by[0] != hash or made_by[1] != hash) }}
 {%- endmacro %}
 
 
