@@ -24,11 +24,14 @@ class Progress:
     what: str
 
 
-_listeners: list[Callable[[Progress], None]] = []
+# A text is a remark: something that whoever runs this should know.
+Listener = Callable[[Progress | str], None]
+
+_listeners: list[Listener] = []
 
 
 @contextmanager
-def listening(listener: Callable[[Progress], None]) -> Iterator[None]:
+def listening(listener: Listener) -> Iterator[None]:
     """Hear of all progress in this process for the time of a block."""
     _listeners.append(listener)
     try:
@@ -37,7 +40,7 @@ def listening(listener: Callable[[Progress], None]) -> Iterator[None]:
         _listeners.remove(listener)
 
 
-def tell(progress: Progress) -> None:
+def tell(message: Progress | str) -> None:
     """Tell whoever listens; nobody may."""
     for listener in _listeners:
-        listener(progress)
+        listener(message)

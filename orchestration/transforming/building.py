@@ -104,9 +104,10 @@ def build(
     select: Sequence[str] = (),
     indirect_selection: str | None = None,
     stop: threading.Event | None = None,
+    with_unit_tests: bool = False,
     project_dir: Path = DBT_PROJECT_DIR,
 ) -> BuildResult:
-    """Build models and run their tests.
+    """Build models and run their data tests.
 
     Args:
         settings: where the warehouse is. The caller holds the rebuild lock and has no connection.
@@ -115,7 +116,9 @@ def build(
         on_event: called after each node, from dbt's threads but one call at a time.
         select: dbt's arguments of selection; empty for everything.
         indirect_selection: dbt's option of that name.
-        stop: once set, no further node starts and running statements are interrupted.
+        stop: once set, no further node starts.
+        with_unit_tests: they judge the code, not the data, and take longer than the models: they
+            belong to the tests of the repository.
         project_dir: the project.
 
     Raises:
@@ -123,6 +126,8 @@ def build(
     """
     watcher = _Watcher(on_event, stop or threading.Event())
     command = ["build", "--no-write-json", *select]
+    if not with_unit_tests:
+        command.append("--exclude-resource-type=unit_test")
     if full_refresh:
         command.append("--full-refresh")
     if indirect_selection is not None:

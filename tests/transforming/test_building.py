@@ -25,6 +25,7 @@ def build_all(
     full_refresh: bool = False,
     on_event: Callable[[FinishedNode], None] = lambda _: None,
     stop: threading.Event | None = None,
+    with_unit_tests: bool = False,
 ) -> BuildResult:
     return build(
         settings,
@@ -32,6 +33,7 @@ def build_all(
         variables={"week_start": "sunday"},
         on_event=on_event,
         stop=stop,
+        with_unit_tests=with_unit_tests,
         project_dir=project,
     )
 
@@ -64,8 +66,21 @@ def test_a_build_tells_of_every_node_with_columns_and_rows(
         ("not_null_doubled_number", "pass", 0),
         ("unique_numbers_number", "pass", 0),
     ]
-    assert [node.status for node in told if node.resource_type == "unit_test"] == ["pass"]
     assert rows(settings, "odd") == [(1, "sunday"), (3, "sunday")]
+
+
+def test_unit_tests_run_when_they_are_asked_for(
+    settings: Settings, project: Path, numbers: Numbers
+) -> None:
+    numbers(1)
+
+    without = build_all(settings, project)
+    with_them = build_all(settings, project, with_unit_tests=True)
+
+    assert not [node for node in without.nodes if node.resource_type == "unit_test"]
+    assert [
+        (node.name, node.status) for node in with_them.nodes if node.resource_type == "unit_test"
+    ] == [("doubled", "pass")]
 
 
 def test_after_a_build_another_process_can_open_the_warehouse(

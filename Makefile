@@ -1,0 +1,63 @@
+# northstar: exports in, audited marts out. `make help` lists the commands.
+
+# The first Python that will do. Another one: `make run PYTHON=/path/to/python3.12`.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
+	&& echo $$python && break; done)
+# Installs ten times as fast as pip does; what it installs is pinned and hashed in the lock file.
+UV := uv==0.13.9
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+HOST := 127.0.0.1
+PORT := 3000
+SQL := dbt_project/models dbt_project/macros dbt_project/tests
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test ui lint format clean lock show-line
+
+help:  ## List the commands.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(INSTALLED)  ## Make the environment from the locked requirements, once.
+
+$(INSTALLED): requirements.lock
+	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 was found. Install one, or name it: make run PYTHON=/path/to/python3.12"; exit 1; }
+	@echo "Installing into $(VENV) (once) …"
+	@$(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) cannot make a virtual environment. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(UV) \
+		&& $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock \
+		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+run: install  ## Load what is new in the landing folder, build, check and publish.
+	@$(BIN)/python -m orchestration run
+
+test: install  ## Run all tests.
+	@$(BIN)/python -m pytest -q -n auto
+
+ui: install  ## Dagster's UI on http://127.0.0.1:3000; stop it with Ctrl-C.
+	@home=$$($(BIN)/python -m orchestration home) \
+		&& DAGSTER_HOME="$$home" exec $(BIN)/dagster dev -w workspace.yaml -h $(HOST) -p $(PORT)
+
+lint: install  ## Check format, types and SQL.
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/sqlfmt --check --quiet $(SQL)
+
+format: install  ## Bring Python and SQL into the one format.
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/sqlfmt --quiet $(SQL)
+
+clean: install  ## Remove what runs made; never own exports, never data/state.
+	@$(BIN)/python -m orchestration clean
+
+lock: install  ## Pin and hash the newest versions that pyproject.toml allows.
+	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-strip-extras --upgrade --quiet -o requirements.lock
+
+show-line: install  ## Print a line of a landing file: make show-line FILE=... LINE=...
+	@$(BIN)/python -m orchestration show-line "$(FILE)" "$(LINE)"

@@ -1,0 +1,109 @@
+"""`python -m orchestration`: what the Makefile calls."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from uuid import uuid4
+
+from orchestration.demo import is_vacant, write_demo
+from orchestration.display import Display
+from orchestration.errors import NorthstarError
+from orchestration.home import prepare_home
+from orchestration.inputs import is_demo, is_published
+from orchestration.landing import take_inventory
+from orchestration.lock import Holder, rebuild_lock
+from orchestration.progress import listening
+from orchestration.publishing import headline, published_file, render_headline
+from orchestration.settings import Settings, read_settings
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code. What a user can put right is told in one sentence."""
+    options = _parser().parse_args(arguments)
+    try:
+        _COMMANDS[options.command](read_settings(), options)
+    except NorthstarError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped. The published file is as it was.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def run(settings: Settings, _: argparse.Namespace) -> None:
+    """Bring the published file up to date with the landing folder, and print its figures."""
+    run_id = str(uuid4())
+    with Display() as display, listening(display.hear):
+
+        def tell_who_holds_the_lock(holder: Holder) -> None:
+            display.status(f"Waiting for another rebuild: {holder}")
+
+        with rebuild_lock(settings, run_id, on_wait=tell_who_holds_the_lock):
+            if is_vacant(settings.landing):
+                _write_demo(settings, display)
+            # Nothing of Dagster or dbt is imported for this: it answers at once.
+            if is_published(settings, take_inventory(settings.landing)):
+                display.show("Nothing new: exports, contracts, models and settings are the same.")
+            else:
+                is_demo(settings)
+                from orchestration.rebuilding import rebuild
+
+                rebuild(settings, run_id, display)
+        path = published_file(settings)
+        display.show("", render_headline(headline(path), path))
+
+
+def _write_demo(settings: Settings, display: Display) -> None:
+    display.status("Writing demo exports")
+    truth = write_demo(settings.landing)
+    display.done(
+        f"The landing folder was empty: wrote demo exports of {truth.learners:,} invented learners "
+        f"({truth.first_day} to {truth.last_day}) to {settings.landing}"
+    )
+
+
+def home(settings: Settings, _: argparse.Namespace) -> None:
+    """Prepare DAGSTER_HOME and the manifest, and print where the home is."""
+    from orchestration.transforming import ensure_manifest
+
+    ensure_manifest(settings)
+    print(prepare_home(settings))
+
+
+def clean(settings: Settings, _: argparse.Namespace) -> None:
+    """Remove what runs made and can make again."""
+    from orchestration.cleaning import clean
+
+    stay = clean(settings)
+    print("Removed the warehouse, published files, Dagster's home, dbt's target and demo exports.")
+    if stay:
+        print(f"{len(stay)} files of your own stay in {settings.landing}.")
+
+
+def show_line(settings: Settings, options: argparse.Namespace) -> None:
+    """Print one line of a landing file, as `raw.quarantined_rows` names it."""
+    from orchestration.loading.show import show_line
+
+    print(show_line(settings.landing, options.path, options.line))
+
+
+_COMMANDS: Mapping[str, Callable[[Settings, argparse.Namespace], None]] = {
+    "run": run,
+    "home": home,
+    "clean": clean,
+    "show-line": show_line,
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m orchestration", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, function in _COMMANDS.items():
+        command = commands.add_parser(name, help=function.__doc__, description=function.__doc__)
+        if name == "show-line":
+            command.add_argument("path", help="in the landing folder; `a.zip::member` inside a zip")
+            command.add_argument("line", type=int, help="from 1")
+    return parser

@@ -1,0 +1,1 @@
+"""The job `rebuild`, and what starts it."""

@@ -1,0 +1,1 @@
+"""Raw tables and the checks of what was loaded."""

@@ -1,0 +1,188 @@
+"""Checks of what was loaded. Errors stop the run; warnings name what somebody should look at."""
+
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+
+from orchestration.defs.conventions import WAREHOUSE_POOL
+from orchestration.defs.ingestion.tables import raw_key
+from orchestration.defs.run import RebuildRun
+from orchestration.loading import checks
+
+_MOST_NAMED = 30
+# Half or double of the usual is worth a look; what is usual takes some weeks to know.
+_TOO_FEW, _TOO_MANY = 0.5, 2.0
+_WEEKS_TO_JUDGE = 2
+
+SCHEMA_DRIFT = dg.AssetCheckSpec(
+    "schema_drift",
+    asset=raw_key("unknown_fields"),
+    description="No export holds a field or event type that no contract names.",
+)
+EXPORT_HOURS = dg.AssetCheckSpec(
+    "export_hours_are_complete",
+    asset=raw_key("events"),
+    description="Each Amplitude project has a file for every hour from its first to its last. "
+    "Amplitude writes none for an hour without events, so a quiet night is a gap, too.",
+)
+VOLUME = dg.AssetCheckSpec(
+    "volume_is_usual",
+    asset=raw_key("events"),
+    description="The newest day has between half and double the rows of that weekday's median.",
+)
+QUARANTINE = dg.AssetCheckSpec(
+    "few_rows_are_quarantined",
+    asset=raw_key("quarantined_rows"),
+    description="No source has a larger share of unreadable rows than "
+    "NORTHSTAR_MAX_QUARANTINED_SHARE.",
+    blocking=True,
+)
+LEDGER = dg.AssetCheckSpec(
+    "ledger_adds_up",
+    asset=raw_key("loaded_files"),
+    description="Of every file, rows in = loaded + duplicates + quarantined + not in plan + "
+    "erased.",
+    blocking=True,
+)
+READ = dg.AssetCheckSpec(
+    "files_are_read",
+    asset=raw_key("loaded_files"),
+    description="Every file of the landing folder is of a known kind and can be read.",
+)
+
+
+@dg.multi_asset_check(
+    name="check_what_was_loaded",
+    specs=[SCHEMA_DRIFT, EXPORT_HOURS, VOLUME, QUARANTINE, LEDGER, READ],
+    pool=WAREHOUSE_POOL,
+)
+def raw_checks(rebuild_run: dg.ResourceParam[RebuildRun]) -> Iterator[dg.AssetCheckResult]:
+    """Judge what lies in the raw tables, all checks on one connection."""
+    with rebuild_run.warehouse() as connection:
+        yield schema_drift(checks.unknown_fields(connection))
+        yield export_hours(checks.missing_export_hours(connection))
+        yield volume(checks.newest_day_volumes(connection))
+        yield quarantine(
+            checks.quarantined_shares(connection), rebuild_run.settings.max_quarantined_share
+        )
+        yield ledger(checks.ledger_imbalances(connection))
+        yield read(checks.unread_files(connection))
+
+
+def schema_drift(fields: Sequence[checks.UnknownField]) -> dg.AssetCheckResult:
+    """Warn of what the contracts do not name."""
+    named = [
+        f"{field.source}: {field.field} ({field.occurrences:,}"
+        f"{' in a sample' if field.is_sampled else ''})"
+        for field in fields
+    ]
+    return _judge(
+        SCHEMA_DRIFT,
+        named,
+        dg.AssetCheckSeverity.WARN,
+        f"{len(fields)} fields or event types are in no contract. Add what is needed to "
+        "data/sources/; the rest stays out of the warehouse.",
+    )
+
+
+def export_hours(gaps: Sequence[checks.Gap]) -> dg.AssetCheckResult:
+    """Warn of hours without a file."""
+    hours = sum(gap.hours for gap in gaps)
+    named = [
+        f"project {gap.project}: {gap.first_hour:%Y-%m-%d %H}:00 to "
+        f"{gap.last_hour:%Y-%m-%d %H}:59 UTC ({gap.hours} h)"
+        for gap in sorted(gaps, key=lambda gap: -gap.hours)
+    ]
+    return _judge(
+        EXPORT_HOURS,
+        named,
+        dg.AssetCheckSeverity.WARN,
+        f"{hours} hours have no file. Nights without events have none either; export the others "
+        "again.",
+        missing_hours=hours,
+    )
+
+
+def volume(volumes: Sequence[checks.Volume]) -> dg.AssetCheckResult:
+    """Warn of a newest day that is far from its weekday's usual size."""
+    unusual = [
+        f"project {found.project}: {found.rows:,} rows on {found.day} until {found.until_hour}:59 "
+        f"UTC, usually {found.usual_rows:,.0f} (median of {found.weeks} weeks)"
+        for found in volumes
+        if found.usual_rows
+        and found.weeks >= _WEEKS_TO_JUDGE
+        and not _TOO_FEW <= found.rows / found.usual_rows <= _TOO_MANY
+    ]
+    return _judge(
+        VOLUME,
+        unusual,
+        dg.AssetCheckSeverity.WARN,
+        "The newest day is unusually small or large. Is the export complete?",
+        newest_day_rows=sum(found.rows for found in volumes),
+    )
+
+
+def quarantine(shares: Sequence[checks.QuarantinedShare], largest: float) -> dg.AssetCheckResult:
+    """Fail when too many rows of a source could not be read."""
+    named = [
+        f"{share.source}: {share.quarantined:,} of {share.rows_in:,} rows ({share.share:.1%})"
+        for share in shares
+        if share.share > largest
+    ]
+    return _judge(
+        QUARANTINE,
+        named,
+        dg.AssetCheckSeverity.ERROR,
+        f"More than {largest:.1%} of the rows could not be read. raw.quarantined_rows says where "
+        "and why; correct the export or its contract.",
+        largest_share=max((share.share for share in shares), default=0.0),
+    )
+
+
+def ledger(imbalances: Sequence[checks.Imbalance]) -> dg.AssetCheckResult:
+    """Fail when a file's rows are not all accounted for."""
+    named = [
+        f"{file.path}: {file.rows_in:,} rows in, {file.accounted_for:,} accounted for"
+        for file in imbalances
+    ]
+    return _judge(
+        LEDGER,
+        named,
+        dg.AssetCheckSeverity.ERROR,
+        f"{len(imbalances)} files lost or gained rows while they were loaded: a fault of the "
+        "loader, please report it.",
+    )
+
+
+def read(files: Sequence[checks.UnreadFile]) -> dg.AssetCheckResult:
+    """Warn of files that brought nothing."""
+    named = [f"{file.path}: {file.status}, {file.reason}" for file in files]
+    return _judge(
+        READ,
+        named,
+        dg.AssetCheckSeverity.WARN,
+        f"{len(files)} files were not read.",
+    )
+
+
+def _judge(
+    spec: dg.AssetCheckSpec,
+    named: Sequence[str],
+    severity: dg.AssetCheckSeverity,
+    remedy: str,
+    **figures: float,
+) -> dg.AssetCheckResult:
+    """A check's result: passed when nothing is named. Long lists are cut, never their count."""
+    metadata: dict[str, dg.MetadataValue | float] = {"found": len(named), **figures}
+    if named:
+        shown = "\n".join(f"- {name}" for name in named[:_MOST_NAMED])
+        more = len(named) - _MOST_NAMED
+        metadata["named"] = dg.MetadataValue.md(f"{shown}\n- … {more} more" if more > 0 else shown)
+    return dg.AssetCheckResult(
+        check_name=spec.name,
+        asset_key=spec.asset_key,
+        passed=not named,
+        severity=severity,
+        description=f"{remedy} {named[0]}{' …' if len(named) > 1 else ''}" if named else None,
+        metadata=metadata,
+    )

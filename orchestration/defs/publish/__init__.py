@@ -1,0 +1,1 @@
+"""The published file, and what may keep it from being published."""

@@ -1,0 +1,58 @@
+"""The published file: what BI tools read."""
+
+import dagster as dg
+
+from orchestration.defs.conventions import NIGHTLY, OWNERS, PUBLISHED_FILE, WAREHOUSE_POOL
+from orchestration.defs.ingestion import checks as loading
+from orchestration.defs.publish.gate import refuse_unless_audited
+from orchestration.defs.run import RebuildRun
+from orchestration.defs.transform import assets as transform
+from orchestration.defs.transform.project import manifest, published_marts
+from orchestration.progress import Progress, tell
+from orchestration.publishing import publish, published_file
+from orchestration.transforming import published_relations
+
+
+@dg.asset(
+    key=PUBLISHED_FILE,
+    deps=published_marts(),
+    pool=WAREHOUSE_POOL,
+    group_name="published",
+    owners=OWNERS,
+    kinds={"duckdb", "parquet"},
+    freshness_policy=NIGHTLY,
+    description="The DuckDB file that BI tools read, with its Parquet copies: all marts of one run "
+    "whose every test and check passed.",
+)
+def published_northstar(
+    context: dg.AssetExecutionContext, rebuild_run: dg.ResourceParam[RebuildRun]
+) -> dg.MaterializeResult[None]:
+    """Publish, if everything that the file is made from was checked in this run and passed."""
+    expected = loading.raw_checks.check_keys | transform.dbt_models.check_keys
+    refuse_unless_audited(context.instance, rebuild_run.run_id, expected)
+    relations = published_relations(manifest())
+    tell(Progress("Publishing", 0, len(relations), ""))
+    with rebuild_run.warehouse() as connection:
+        publication = publish(
+            connection,
+            rebuild_run.settings,
+            run_id=rebuild_run.run_id,
+            relations=relations,
+            fingerprint=rebuild_run.fingerprint,
+        )
+    rows = {table.relation: table.rows for table in publication.tables}
+    return dg.MaterializeResult(
+        metadata={
+            "publication": publication.id,
+            "as_of": str(publication.as_of),
+            "path": dg.MetadataValue.path(str(published_file(rebuild_run.settings))),
+            "content": publication.content,
+            "dagster/row_count": sum(rows.values()),
+            "rows": dg.MetadataValue.table(
+                [
+                    dg.TableRecord({"table": name, "rows": count})
+                    for name, count in sorted(rows.items())
+                ]
+            ),
+        }
+    )

@@ -1,0 +1,117 @@
+"""What a run holds from its first step to its last: the lock, the stamp, its inputs."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+
+from orchestration.contracts import Contracts, read_contracts
+from orchestration.defs.conventions import WAREHOUSE_POOL
+from orchestration.errors import LandingError
+from orchestration.event_log import connections_kept
+from orchestration.inputs import fingerprint, is_demo
+from orchestration.landing import Inventory, take_inventory
+from orchestration.liveness import alive, bury, dead_runs
+from orchestration.loading import connect, stamp_run
+from orchestration.lock import Holder, rebuild_lock
+from orchestration.progress import tell
+from orchestration.publishing import Fingerprint
+from orchestration.secret import pseudonym_key
+from orchestration.settings import Settings, read_settings
+
+
+@dataclass(frozen=True)
+class RebuildRun:
+    """One run. Its inputs are those of its beginning, whatever arrives meanwhile.
+
+    Attributes:
+        settings: read once.
+        run_id: Dagster's.
+        load_number: of the run's stamp in the warehouse.
+        contracts: what `data/sources/` says.
+        inventory: the landing folder.
+        fingerprint: of everything that the marts are made from.
+        secret: the pseudonym key.
+    """
+
+    settings: Settings
+    run_id: str
+    load_number: int
+    contracts: Contracts
+    inventory: Inventory
+    fingerprint: Fingerprint
+    secret: bytes = field(repr=False)
+
+    def warehouse(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """Open the warehouse for the time of a block; it is closed whatever happens in it."""
+        return connect(self.settings)
+
+
+@dg.resource(description="Holds the rebuild lock for the whole run, and what the run began with.")
+def rebuild_run(context: dg.InitResourceContext) -> Iterator[RebuildRun]:
+    """Enter the rebuild lock, free what dead runs left, and stamp the warehouse.
+
+    With the in-process executor a resource lives from before the first step until after the last.
+    """
+    run_id = context.run_id
+    instance = context.instance
+    if run_id is None or instance is None:
+        raise dg.DagsterInvariantViolationError("A rebuild is always part of a run.")
+    settings = read_settings()
+
+    def tell_who_holds_it(holder: Holder) -> None:
+        if context.log is not None:
+            context.log.info("Waiting for the rebuild lock: held by %s.", holder)
+
+    with (
+        alive(settings, run_id),
+        rebuild_lock(settings, run_id, on_wait=tell_who_holds_it),
+        connections_kept(instance),
+    ):
+        clear_up_after_dead_runs(instance, settings, run_id)
+        inventory = take_inventory(settings.landing)
+        if not inventory.files:
+            raise LandingError(
+                f"{settings.landing} holds no exports. Put exports there, or use `make run`, which "
+                "writes demo exports into an empty landing folder."
+            )
+        inputs = fingerprint(settings, inventory)
+        contracts = read_contracts(settings.sources)
+        secret = pseudonym_key(settings, is_demo=is_demo(settings), on_made=_tell_of_new_key)
+        with connect(settings) as connection:
+            load_number = stamp_run(connection, run_id)
+        yield RebuildRun(settings, run_id, load_number, contracts, inventory, inputs, secret)
+
+
+def _tell_of_new_key(file: Path) -> None:
+    tell(f"Made a pseudonym key for the demo: {file}. Own exports need NORTHSTAR_SECRET.")
+
+
+def clear_up_after_dead_runs(instance: dg.DagsterInstance, settings: Settings, run_id: str) -> None:
+    """Tell Dagster which runs were killed, and free the pool slots that they hold.
+
+    The caller holds the rebuild lock: whoever else has a slot of the pool is not alive.
+    """
+    for dead in dead_runs(settings):
+        run = instance.get_run_by_id(dead)
+        if run is not None and not run.is_finished:
+            instance.report_run_failed(run, message="Its process was killed.")
+        bury(settings, dead)
+    storage = instance.event_log_storage
+    if storage.supports_global_concurrency_limits:
+        pool = storage.get_concurrency_info(WAREHOUSE_POOL)
+        holders = {slot.run_id for slot in pool.claimed_slots}
+        waiting = {step.run_id for step in pool.pending_steps}
+        for holder in (holders | waiting) - {run_id}:
+            storage.free_concurrency_slots_for_run(holder)
+
+
+defs = dg.Definitions(
+    resources={"rebuild_run": rebuild_run},
+    # One process for a run: it starts twice as fast, and it is what makes the resource, and with it
+    # the lock, last for the whole run.
+    executor=dg.in_process_executor,
+)

@@ -1,0 +1,20 @@
+"""DAGSTER_HOME: Dagster's folder of runs and events, configured as the repository says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orchestration.settings import REPOSITORY, Settings
+
+_CONFIGURATION = REPOSITORY / "dagster.yaml"
+
+
+def prepare_home(settings: Settings) -> Path:
+    """Make the folder, and put `dagster.yaml` there when it is not that of the repository."""
+    home = settings.dagster_home
+    home.mkdir(parents=True, exist_ok=True)
+    wanted = _CONFIGURATION.read_bytes()
+    copy = home / _CONFIGURATION.name
+    if not copy.exists() or copy.read_bytes() != wanted:
+        copy.write_bytes(wanted)
+    return home

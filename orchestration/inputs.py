@@ -1,0 +1,55 @@
+"""What a rebuild would be made from: whether there is anything to do, without the warehouse."""
+
+from __future__ import annotations
+
+from orchestration.demo import foreign_files, is_unfinished, read_marker
+from orchestration.errors import LandingError
+from orchestration.landing import Inventory
+from orchestration.publishing import (
+    Fingerprint,
+    contracts_digest,
+    dbt_digest,
+    nothing_new,
+    settings_digest,
+)
+from orchestration.settings import DBT_PROJECT_DIR, Settings
+
+
+def fingerprint(settings: Settings, inventory: Inventory) -> Fingerprint:
+    """The inputs as they are now: exports, contracts, models and settings."""
+    return Fingerprint(
+        landing=inventory.digest,
+        contracts=contracts_digest(settings.sources),
+        dbt=dbt_digest(DBT_PROJECT_DIR),
+        settings=settings_digest(settings),
+        as_of=settings.as_of,
+    )
+
+
+def is_published(settings: Settings, inventory: Inventory) -> bool:
+    """Whether the published file was made from just these exports and everything as it is now."""
+    return nothing_new(settings, fingerprint(settings, inventory))
+
+
+def is_demo(settings: Settings) -> bool:
+    """Whether the landing folder holds demo exports rather than own ones.
+
+    Raises:
+        LandingError: it holds both, or half of a demo: figures of invented people are no figures.
+    """
+    if read_marker(settings.landing) is None:
+        return False
+    if is_unfinished(settings.landing):
+        raise LandingError(
+            f"{settings.landing} holds a demo that was not finished. Run `make run`, which writes "
+            "it anew, or remove it with `make clean`."
+        )
+    foreign = foreign_files(settings.landing)
+    if foreign:
+        more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
+        raise LandingError(
+            f"{settings.landing} holds demo exports and own files ({foreign[0].name}{more}). The "
+            "figures of invented and real people must not mix: remove the demo with `make clean`, "
+            "which leaves your files alone, and run again."
+        )
+    return True

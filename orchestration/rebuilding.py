@@ -1,0 +1,106 @@
+"""Runs the job `rebuild` in this process, with Dagster's storage, and tells how far it is."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from orchestration.display import Display
+from orchestration.errors import NorthstarError, PublishingError
+from orchestration.home import prepare_home
+from orchestration.settings import Settings
+
+if TYPE_CHECKING:
+    from dagster import EventLogEntry
+
+_STEPS = {
+    "load_landing": "Loaded the exports",
+    "check_what_was_loaded": "Checked what was loaded",
+    "dbt_models": "Built and tested the marts",
+    "published__northstar": "Published",
+}
+
+
+def rebuild(settings: Settings, run_id: str, display: Display) -> None:
+    """Load, build, audit, publish.
+
+    Args:
+        settings: of the run.
+        run_id: the run to be; its caller may hold the rebuild lock under this id.
+        display: shows progress, warnings and failures.
+
+    Raises:
+        NorthstarError: what failed, in one sentence.
+    """
+    # Before anything of Dagster is imported, which takes seconds.
+    display.status("Starting Dagster")
+    os.environ["DAGSTER_HOME"] = str(prepare_home(settings))
+    os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
+    warnings.simplefilter("ignore")
+
+    import dagster as dg
+
+    from orchestration.definitions import defs
+    from orchestration.event_log import connections_kept
+
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    with dg.DagsterInstance.get() as instance, connections_kept(instance):
+        job = defs().resolve_job_def("rebuild")
+        instance.add_event_listener(run_id, _Narrator(display).hear)
+        try:
+            job.execute_in_process(
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                instance=instance,
+                run_id=run_id,
+                tags={".dagster/repository": "__repository__@northstar"},
+            )
+        except dg.DagsterError as error:
+            raise _in_one_sentence(error) from error
+
+
+class _Narrator:
+    """Tells Dagster's events of a run in few words."""
+
+    def __init__(self, display: Display) -> None:
+        self._display = display
+
+    def hear(self, entry: EventLogEntry) -> None:
+        if not entry.is_dagster_event:
+            return
+        event = entry.get_dagster_event()
+        if event.event_type_value == "STEP_SUCCESS" and event.step_key in _STEPS:
+            seconds = event.step_success_data.duration_ms / 1000
+            self._display.done(f"{_STEPS[event.step_key]} in {seconds:.1f} s")
+        elif event.event_type_value == "ASSET_CHECK_EVALUATION":
+            check = event.asset_check_evaluation_data
+            if check.passed:
+                return
+            name = f"{check.check_name} of {'.'.join(check.asset_key.path)}"
+            said = f"{name}: {check.description or _rows(check.metadata)}"
+            if check.severity.value == "WARN":
+                self._display.warning(said)
+            else:
+                self._display.failure(said)
+
+
+def _rows(metadata: Mapping[str, object]) -> str:
+    rows = getattr(metadata.get("dagster_dbt/failed_row_count"), "value", None)
+    return "failed" if rows is None else f"{rows} rows"
+
+
+def _in_one_sentence(error: Exception) -> Exception:
+    """The error with a remedy that lies behind one of Dagster's, or the error itself."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, NorthstarError):
+            return cause
+        if type(cause).__name__ == "DagsterAssetCheckFailedError":
+            return PublishingError(
+                "Nothing was published, readers keep the old file: the checks above failed. "
+                "Correct what they name and run again."
+            )
+        cause = cause.__cause__ or cause.__context__
+    return error
