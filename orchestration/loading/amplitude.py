@@ -59,7 +59,8 @@ STANDARD_COLUMNS: Final = frozenset(_STANDARD_COLUMNS.split())
 # A time outside of these is a broken clock, and would break calendars and the as-of.
 _EARLIEST: Final = "1970-01-01"
 _LATEST: Final = "2200-01-01"
-_MAX_LINE_BYTES: Final = 64 * 2**20
+# DuckDB reads in pieces of twice this size, each on one core: larger ones leave cores idle.
+_MAX_LINE_BYTES: Final = 16 * 2**20
 # A bad line fails the statement that meets it, and its texts are read again in halves.
 _TEXTS_A_STATEMENT: Final = 64
 # The number of the file that a line of joined files belongs to.
