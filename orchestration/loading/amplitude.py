@@ -101,7 +101,7 @@ _EVENT_ROWS: Final = """
         quantity double,
         properties map(varchar, varchar),
         is_excluded boolean,
-        insert_key uuid
+        insert_key uhugeint
     )
 """
 
@@ -530,10 +530,10 @@ class EventReader(Reader):
             {self._properties(line)} as properties,
             {excluded or "false"} as is_excluded,
             -- A hash over every row has to be cheap: MD5 over a secret salt.
-            md5(
+            md5_number(
                 getvariable('insert_salt') || {column("app")} || chr(0) || {column("device_id")}
                 || chr(0) || nullif({column("$insert_id")}, '')
-            )::uuid as insert_key
+            ) as insert_key
         """
 
     def _properties(self, line: str) -> str:

@@ -25,7 +25,7 @@ def install(connection: duckdb.DuckDBPyConnection, secret: bytes) -> None:
     block = block.ljust(_BLOCK_BYTES, b"\0")
     for name, pad in (("hmac_inner", 0x36), ("hmac_outer", 0x5C)):
         connection.execute(f"set variable {name} = ?::blob", [bytes(byte ^ pad for byte in block)])
-    salt = hmac.new(secret, b"insert:", hashlib.sha256).hexdigest()
+    salt = hmac.new(secret, b"insert:", hashlib.sha256).hexdigest()[:32]
     connection.execute("set variable insert_salt = $1", [salt])
     connection.execute(
         """

@@ -93,7 +93,7 @@ create table if not exists raw.events (
     quantity double,
     properties map(varchar, varchar),        -- what the plan keeps besides
     is_excluded boolean not null,            -- bots and test accounts
-    insert_key uuid,                         -- keyed hash of (app, device, $insert_id)
+    insert_key uhugeint,                       -- keyed hash of (app, device, $insert_id)
     duplicate_reason varchar                 -- same_uuid, client_retry
 );
 

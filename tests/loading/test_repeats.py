@@ -30,7 +30,7 @@ START = datetime(2024, 1, 1)
 class Event:
     file_id: int
     event_id: uuid.UUID
-    insert_key: uuid.UUID | None
+    insert_key: int | None
     uploaded_at: datetime
 
 
@@ -110,7 +110,7 @@ def landings(draw: st.DrawFn) -> tuple[list[Event], int]:
         events[file_id, number] = Event(
             file_id,
             uuid.UUID(int=number + 1),
-            known.insert_key if known else uuid.UUID(int=100 + number % 3) if number else None,
+            known.insert_key if known else 100 + number % 3 if number else None,
             known.uploaded_at if known else START + timedelta(hours=12 * half_days),
         )
     return list(events.values()), draw(st.integers(0, 2**32))
@@ -145,7 +145,7 @@ def test_a_retry_on_another_device_or_eight_days_later_is_an_event_of_its_own(
 ) -> None:
     with connect(Settings(data_dir=tmp_path)) as connection:
         name_files(connection, {1})
-        one_device, another = uuid.UUID(int=100), uuid.UUID(int=101)
+        one_device, another = 100, 101
         insert(
             connection,
             [
@@ -166,7 +166,7 @@ def test_a_retry_on_another_device_or_eight_days_later_is_an_event_of_its_own(
 def test_the_days_of_rows_that_change_their_mark_are_touched(tmp_path: Path) -> None:
     with connect(Settings(data_dir=tmp_path)) as connection:
         name_files(connection, {1, 2})
-        key = uuid.UUID(int=100)
+        key = 100
         insert(connection, [Event(2, uuid.UUID(int=2), key, START + timedelta(days=3))])
         judge(connection, [2])
         connection.execute("delete from raw.touched_days")
