@@ -42,7 +42,8 @@ def add_file(
             $status as status, $reason as reason, 1 as size, 1 as stored_size, 1 as modified_ns,
             '' as landed_hash, '' as content_hash, '' as contract_hash,
             $hour::timestamp as exported_hour, $rows_in as rows_in, $loaded as loaded,
-            0 as duplicates, $quarantined as quarantined, 0 as not_in_plan, 0 as erased, 'run' as loaded_by
+            0 as duplicates, $quarantined as quarantined, 0 as not_in_plan, 0 as erased,
+            'run' as loaded_by
         """,
         {
             "file_id": abs(hash(path)),

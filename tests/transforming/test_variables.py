@@ -33,7 +33,7 @@ def test_an_as_of_that_is_not_set_is_left_to_the_project() -> None:
 
 
 def test_the_secret_is_never_a_variable() -> None:
-    settings = Settings(secret="0123456789abcdef")  # type: ignore[arg-type]
+    settings = Settings(secret="0123456789abcdef")
 
     assert "0123456789abcdef" not in str(dbt_variables(settings))
 

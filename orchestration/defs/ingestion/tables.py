@@ -15,11 +15,20 @@ SURVEYS = dg.AssetKey(["landing", "surveys"])
 SATISMETER = dg.AssetKey(["landing", "satismeter"])
 CONTRACTS = dg.AssetKey(["sources", "contracts"])
 
-EXPORTS: Mapping[dg.AssetKey, str] = {
-    AMPLITUDE: "Product events: zips of .json.gz as Amplitude exports them, and its merge file.",
-    ZENDESK: "Tickets, users, ticket events, ratings and calls: Zendesk's incremental exports.",
-    SURVEYS: "Anybody's CSV with a mapping: surveys, coaches' entries, contracts of employment.",
-    SATISMETER: "In-product surveys: Satismeter's response JSON.",
+EXPORTS: Mapping[dg.AssetKey, tuple[str, set[str]]] = {
+    AMPLITUDE: (
+        "Product events: zips of .json.gz as Amplitude exports them, and its merge file.",
+        {"amplitude", "json"},
+    ),
+    ZENDESK: (
+        "Tickets, users, ticket events, ratings and calls: Zendesk's incremental exports.",
+        {"zendesk", "json"},
+    ),
+    SURVEYS: (
+        "Anybody's CSV with a mapping: surveys, coaches' entries, contracts of employment.",
+        {"csv"},
+    ),
+    SATISMETER: ("In-product surveys: Satismeter's response JSON.", {"json"}),
 }
 _EVERYTHING = tuple(EXPORTS)
 
@@ -103,6 +112,9 @@ RAW_TABLES: Mapping[str, RawTable] = {
     "unknown_fields": RawTable(
         "One row per file and field (or event type) that no contract names.", _EVERYTHING
     ),
+    "run_stamp": RawTable(
+        "One row: the run that works on the warehouse; publishing refuses any other.", ()
+    ),
     "touched_days": RawTable(
         "Reporting days whose events changed since the marts were last built.", (AMPLITUDE,)
     ),
@@ -134,8 +146,8 @@ def raw_specs() -> list[dg.AssetSpec]:
 def input_specs() -> list[dg.AssetSpec]:
     """What people and vendors put there: shown in the graph, made by nobody here."""
     exports = [
-        dg.AssetSpec(key, description=description, group_name="landing", owners=OWNERS)
-        for key, description in EXPORTS.items()
+        dg.AssetSpec(key, description=description, group_name="landing", kinds=kinds, owners=OWNERS)
+        for key, (description, kinds) in EXPORTS.items()
     ]
     contracts = dg.AssetSpec(
         CONTRACTS,

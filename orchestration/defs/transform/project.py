@@ -43,7 +43,21 @@ translator = Translator()
 @cache
 def manifest() -> Mapping[str, Any]:
     """The manifest; on a fresh clone the project is parsed for it, once."""
-    return read_manifest(ensure_manifest(read_settings()))
+    found = read_manifest(ensure_manifest(read_settings()))
+    attach_tests(found)
+    return found
+
+
+def attach_tests(found: Mapping[str, Any]) -> None:
+    """Attach each test of several models to the first that it names.
+
+    dagster-dbt makes no asset check of a test that is attached to nothing, and publishing must
+    know of every test.
+    """
+    for node in found["nodes"].values():
+        if node["resource_type"] == "test" and not node.get("attached_node"):
+            models = [name for name in node["depends_on"]["nodes"] if not name.startswith("source")]
+            node["attached_node"] = next(iter(models), None)
 
 
 def published_marts() -> list[dg.AssetKey]:

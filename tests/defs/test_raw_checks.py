@@ -1,0 +1,106 @@
+"""What the checks of loaded rows say, and how badly they take it."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import dagster as dg
+import pytest
+
+from orchestration.defs.ingestion import checks as judging
+from orchestration.loading import checks
+
+
+def named(result: dg.AssetCheckResult) -> str:
+    return str(result.metadata["named"].value)
+
+
+def test_unknown_fields_warn_and_are_named() -> None:
+    result = judging.schema_drift(
+        [
+            checks.UnknownField("amplitude_events", "event_properties.mood", 1_200, True),
+            checks.UnknownField("surveys", "Shoe size", 3, False),
+        ]
+    )
+
+    assert not result.passed
+    assert result.severity == dg.AssetCheckSeverity.WARN
+    assert named(result) == (
+        "- amplitude_events: event_properties.mood (1,200 in a sample)\n- surveys: Shoe size (3)"
+    )
+
+
+def test_missing_hours_warn_with_the_longest_gap_first_and_allow_for_quiet_nights() -> None:
+    result = judging.export_hours(
+        [
+            checks.Gap("1", datetime(2024, 3, 1, 2), datetime(2024, 3, 1, 2), 1),
+            checks.Gap("2", datetime(2024, 3, 1, 2), datetime(2024, 3, 1, 4), 3),
+        ]
+    )
+
+    assert result.severity == dg.AssetCheckSeverity.WARN
+    assert result.metadata["missing_hours"].value == 4
+    assert named(result).startswith("- project 2: 2024-03-01 02:00 to 2024-03-01 04:59 UTC (3 h)")
+    assert result.description is not None
+    assert "Nights without events have none either" in result.description
+
+
+@pytest.mark.parametrize(
+    ("rows", "usual", "weeks", "passed"),
+    [
+        (100, 100.0, 8, True),
+        (50, 100.0, 8, True),
+        (49, 100.0, 8, False),
+        (200, 100.0, 8, True),
+        (201, 100.0, 8, False),
+        (1, 100.0, 1, True),
+        (1, None, 0, True),
+    ],
+)
+def test_the_newest_day_may_have_half_to_double_the_usual_rows(
+    rows: int, usual: float | None, weeks: int, *, passed: bool
+) -> None:
+    result = judging.volume([checks.Volume("1", date(2024, 3, 1), 9, rows, usual, weeks)])
+
+    assert result.passed is passed
+    assert result.severity == dg.AssetCheckSeverity.WARN
+    assert result.metadata["newest_day_rows"].value == rows
+
+
+def test_too_many_quarantined_rows_are_an_error_and_a_few_are_not() -> None:
+    shares = [checks.QuarantinedShare("surveys", 40, 3), checks.QuarantinedShare("calls", 100, 5)]
+
+    result = judging.quarantine(shares, 0.05)
+
+    assert not result.passed
+    assert result.severity == dg.AssetCheckSeverity.ERROR
+    assert named(result) == "- surveys: 3 of 40 rows (7.5%)"
+    assert judging.quarantine(shares, 0.075).passed
+
+
+def test_a_ledger_that_does_not_add_up_is_an_error() -> None:
+    result = judging.ledger([checks.Imbalance("a.json", 10, 9)])
+
+    assert not result.passed
+    assert result.severity == dg.AssetCheckSeverity.ERROR
+    assert judging.ledger([]).passed
+
+
+def test_files_that_were_not_read_warn_with_their_reason() -> None:
+    result = judging.read([checks.UnreadFile("notes.docx", "unrecognised", "rename it")])
+
+    assert result.severity == dg.AssetCheckSeverity.WARN
+    assert named(result) == "- notes.docx: unrecognised, rename it"
+
+
+def test_a_long_list_is_cut_but_its_count_is_not() -> None:
+    result = judging.read([checks.UnreadFile(f"{n}", "unreadable", "x") for n in range(100)])
+
+    assert result.metadata["found"].value == 100
+    assert named(result).endswith("- … 70 more")
+
+
+def test_what_is_an_error_blocks_the_models() -> None:
+    blocking = {spec.name for spec in judging.raw_checks.check_specs if spec.blocking}
+
+    assert blocking == {"few_rows_are_quarantined", "ledger_adds_up"}
