@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,7 +30,7 @@ class FileContract(Strict):
         """The file it was read from."""
         return self._path
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of what decides how rows are read: files are read again when it changes."""
         return fingerprint_of(self._reading())

@@ -20,7 +20,7 @@ from orchestration.landing.names import AMPLITUDE_EVENTS, AMPLITUDE_MERGES
 from orchestration.loading.batch import FileCounts, Reader, UnpackedFile
 from orchestration.loading.lines import stage_lines
 from orchestration.loading.rows import stage
-from orchestration.loading.scratch import by_text
+from orchestration.loading.scratch import TAG, by_text
 from orchestration.loading.sql import file_literal, identifier, literal, literals
 
 # What every line must tell; without it the row is quarantined.
@@ -63,9 +63,6 @@ _LATEST: Final = "2200-01-01"
 _MAX_LINE_BYTES: Final = 16 * 2**20
 # A bad line fails the statement that meets it, and its texts are read again in halves.
 _TEXTS_A_STATEMENT: Final = 64
-# The number of the file that a line of joined files belongs to.
-_TAG: Final = "northstar:file"
-_TAG_COLUMN: Final = identifier(_TAG)
 _SAMPLED_LINES: Final = 5_000
 _STRUCTS: Final = {"event": "event_properties", "user": "user_properties"}
 
@@ -167,7 +164,7 @@ class EventReader(Reader):
     # -- reading -------------------------------------------------------------------------------
 
     def _read_joined(self, connection: duckdb.DuckDBPyConnection, texts: Sequence[Path]) -> None:
-        self._read(connection, texts, [_TAG], f"batch_files.number = lines.line.{_TAG_COLUMN}")
+        self._read(connection, texts, [TAG], f"batch_files.number = lines.line.{identifier(TAG)}")
 
     def _read_alone(self, connection: duckdb.DuckDBPyConnection, texts: Sequence[Path]) -> None:
         self._read(connection, texts, [], "batch_files.name = lines.filename")
@@ -631,8 +628,8 @@ def _chunked(
 ) -> list[UnpackedFile]:
     """Read texts, several in one statement; returns the files of those that cannot be read.
 
-    One bad line fails the whole statement. Halving finds the bad texts in few reads, and asks
-    nothing of the wording of the message.
+    One bad line fails the whole statement. DuckDB's message names the text in most cases; in the
+    others halving finds it in few reads.
     """
     failed: list[UnpackedFile] = []
     waiting = [
@@ -641,11 +638,20 @@ def _chunked(
     ]
     while waiting:
         chunk = waiting.pop()
+        if not chunk:
+            continue
         try:
             read(connection, [path for path, _ in chunk])
-        except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.IOException):
-            if len(chunk) == 1:
-                failed += chunk[0][1]
+        except (
+            duckdb.InvalidInputException,
+            duckdb.ConversionException,
+            duckdb.IOException,
+        ) as error:
+            named = [text for text in chunk if f'"{text[0]}"' in str(error)]
+            if len(chunk) == 1 or named:
+                bad = named[0] if named else chunk[0]
+                failed += bad[1]
+                waiting.append([text for text in chunk if text is not bad])
             else:
                 half = len(chunk) // 2
                 waiting += [chunk[:half], chunk[half:]]

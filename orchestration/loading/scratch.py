@@ -20,9 +20,13 @@ from orchestration.landing.archives import inflate, open_stored
 from orchestration.loading.batch import Joined, UnpackedFile
 from orchestration.loading.ledger import Entry
 
+# How a line begins that is tagged with the number of its file.
+TAG = "northstar:file"
+TAG_START = f'{{"{TAG}":'
 _INFLATERS = 2
 _SMALL_STORED_BYTES = 64 * 2**10
-_PART_BYTES = 4 * 2**20
+# A bad line costs its part the slow way of reading.
+_PART_BYTES = 2**20
 
 
 class Scratch(AbstractContextManager[list[UnpackedFile]]):
@@ -90,9 +94,10 @@ class Scratch(AbstractContextManager[list[UnpackedFile]]):
         """Add a file to the current part; null if its lines are not all plainly objects."""
         if not content.endswith(b"\n"):
             content += b"\n"
-        tag = b'{"northstar:file":%d,' % number
+        tag = f"{TAG_START}{number},".encode()
         lines = content.count(b"\n")
-        if content[:1] != b"{" or content.count(b"\n{") != lines - 1:
+        is_plain = content.count(b"\n{") == lines - 1 and content.count(b"}\n") == lines
+        if content[:1] != b"{" or not is_plain:
             return None
         tagged = tag + content[1:].replace(b"\n{", b"\n" + tag)
         with self._lock:
