@@ -49,7 +49,7 @@ def befall(rng: random.Random, rows: Sequence[Row], period: Period) -> Mishaps:
     ]
     mishaps.broken = [
         (row.uploaded_at, _DAMAGE[number % len(_DAMAGE)](_another(rng, row).line()))
-        for number, row in enumerate(pick(rng, untouched, some(0.0004, 6, len(untouched))))
+        for number, row in enumerate(pick(rng, untouched, some(0.0001, 6, len(untouched))))
     ]
     again = [row for row in untouched if row.insert_id not in retried]
     mishaps.repeats = _export_again(rng, again)

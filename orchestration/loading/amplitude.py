@@ -62,7 +62,7 @@ _LATEST: Final = "2200-01-01"
 # DuckDB reads in pieces of twice this size, each on one core: larger ones leave cores idle.
 _MAX_LINE_BYTES: Final = 16 * 2**20
 # A bad line fails the statement that meets it, and its texts are read again in halves.
-_TEXTS_A_STATEMENT: Final = 64
+_TEXTS_A_STATEMENT: Final = 16
 _SAMPLED_LINES: Final = 5_000
 _STRUCTS: Final = {"event": "event_properties", "user": "user_properties"}
 
