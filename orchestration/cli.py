@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from uuid import uuid4
 
 from orchestration.demo import is_vacant, write_demo
@@ -16,7 +18,7 @@ from orchestration.landing import take_inventory
 from orchestration.lock import Holder, rebuild_lock
 from orchestration.progress import listening
 from orchestration.publishing import headline, published_file, render_headline
-from orchestration.settings import Settings, read_settings
+from orchestration.settings import REPOSITORY, Settings, read_settings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,7 +45,8 @@ def run(settings: Settings, _: argparse.Namespace) -> None:
 
         with rebuild_lock(settings, run_id, on_wait=tell_who_holds_the_lock):
             if is_vacant(settings.landing):
-                _write_demo(settings, display)
+                with _manifest_made_meanwhile():
+                    _write_demo(settings, display)
             # Nothing of Dagster or dbt is imported for this: it answers at once.
             if is_published(settings, take_inventory(settings.landing)):
                 display.show("Nothing new: exports, contracts, models and settings are the same.")
@@ -54,6 +57,21 @@ def run(settings: Settings, _: argparse.Namespace) -> None:
                 rebuild(settings, run_id, display)
         path = published_file(settings)
         display.show("", render_headline(headline(path), path))
+
+
+@contextmanager
+def _manifest_made_meanwhile() -> Iterator[None]:
+    """Let dbt read its project on the other core: on a fresh clone it takes as long as the demo."""
+    making = subprocess.Popen(
+        [sys.executable, "-m", "orchestration", "home"],
+        cwd=REPOSITORY,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,  # an error comes again, and is told, when the run needs it
+    )
+    try:
+        yield
+    finally:
+        making.wait()
 
 
 def _write_demo(settings: Settings, display: Display) -> None:

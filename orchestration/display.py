@@ -10,6 +10,8 @@ from rich.markup import escape
 
 from orchestration.progress import Progress
 
+# Lines of a log are not cut at the 80 columns that it does not have.
+_LOG_WIDTH = 200
 # Where the output is no terminal (a log), a line as often as this is enough.
 _SECONDS_BETWEEN_LINES = 10
 
@@ -18,7 +20,7 @@ class Display:
     """Shows a run. In a terminal the current step is a line that moves; elsewhere lines are few."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(highlight=False, soft_wrap=True)
+        self._console = console or _console()
         self._status = self._console.status("")
         self._told_at = time.monotonic()
         self._stage: str | None = None
@@ -75,3 +77,10 @@ class Display:
     def show(self, *what: RenderableType) -> None:
         """A result."""
         self._console.print(*what)
+
+
+def _console() -> Console:
+    console = Console(highlight=False, soft_wrap=True)
+    if console.is_terminal:
+        return console
+    return Console(highlight=False, soft_wrap=True, width=_LOG_WIDTH)

@@ -1,0 +1,143 @@
+"""The whole job, with all models, on a small demo: exports in, published file and UI out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import pytest
+
+from orchestration.demo import write_demo
+from orchestration.publishing import current_publication
+from tests.end_to_end.conftest import School, copy_repository
+
+
+@pytest.fixture(scope="module")
+def school(tmp_path_factory: pytest.TempPathFactory) -> School:
+    folder = tmp_path_factory.mktemp("demo")
+    school = School(copy_repository(folder / "repository", with_project=True), folder / "data")
+    write_demo(school.settings.landing, learners=150, months=4)
+    return school
+
+
+@pytest.fixture(scope="module")
+def output(school: School) -> str:
+    """What the first run prints."""
+    done = school.run()
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def instance(
+    school: School, output: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[dg.DagsterInstance]:
+    assert output
+    monkeypatch.setenv("DAGSTER_HOME", str(school.settings.dagster_home))
+    with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+def metadata(instance: dg.DagsterInstance, *key: str) -> dict[str, object]:
+    event = instance.get_latest_materialization_event(dg.AssetKey(list(key)))
+    assert event is not None, key
+    materialization = event.asset_materialization
+    assert materialization is not None
+    return {name: value.value for name, value in materialization.metadata.items()}
+
+
+def test_the_run_tells_its_steps_its_figures_and_where_the_file_is(
+    school: School, output: str
+) -> None:
+    for told in (
+        "Loaded the exports in",
+        "Checked what was loaded in",
+        "Built and tested the marts in",
+        "Published in",
+        "Career outcomes",
+        "NPS",
+        "Week-4 retention",
+        str(school.published),
+    ):
+        assert told in output, output
+    assert "no data yet" not in output
+
+
+def test_the_published_file_opens_and_holds_every_mart(school: School, output: str) -> None:
+    assert output
+    tables = {
+        f"{schema}.{table}"
+        for schema, table in school.query("select schema_name, table_name from duckdb_tables()")
+    }
+
+    assert {
+        "core.dim_learners",
+        "core.fct_learner_days",
+        "outcomes.fct_career_outcomes",
+        "nps.agg_nps",
+        "retention.agg_retention",
+        "acquisition.agg_signups",
+        "ops.loaded_files",
+        "ops.published_at",
+    } <= tables
+    assert school.query("select count(*) from core.dim_learners where learner_key is null") == [
+        (0,)
+    ]
+
+
+def test_assets_carry_rows_columns_and_where_columns_come_from(
+    school: School, instance: dg.DagsterInstance
+) -> None:
+    mart = metadata(instance, "core", "dim_learners")
+    (rows,) = school.query("select count(*) from core.dim_learners")[0]
+
+    assert mart["dagster/row_count"] == rows
+    columns = mart["dagster/column_schema"]
+    assert isinstance(columns, dg.TableSchema)
+    assert {column.name: column.type for column in columns.columns}["signup_date"] == "DATE"
+    lineage = mart["dagster/column_lineage"]
+    assert isinstance(lineage, dg.TableColumnLineage)
+    assert lineage.deps_by_column["learner_key"]
+    raw = metadata(instance, "raw", "events")
+    assert isinstance(raw["dagster/row_count"], int)
+    assert raw["dagster/row_count"] > 1_000
+
+
+def test_every_dbt_test_is_told_as_a_check_of_this_run(instance: dg.DagsterInstance) -> None:
+    (run,) = instance.get_runs(limit=1)
+    evaluations = [
+        entry.dagster_event.asset_check_evaluation_data
+        for entry in instance.all_logs(
+            run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
+        )
+        if entry.dagster_event is not None
+    ]
+
+    assert len(evaluations) > 100
+    failed = [check for check in evaluations if not check.passed]
+    assert {check.severity for check in failed} <= {dg.AssetCheckSeverity.WARN}
+
+
+def test_the_warehouse_is_built_up_to_the_last_load(school: School, output: str) -> None:
+    assert output
+    with duckdb.connect(str(school.settings.warehouse), read_only=True) as warehouse:
+        assert warehouse.execute("select count(*) from raw.touched_days").fetchall() == [(0,)]
+        builds = warehouse.execute("select run_id, load_number from raw.builds").fetchall()
+        assert builds == warehouse.execute("from raw.run_stamp").fetchall()
+
+
+def test_a_second_run_does_no_work_twice_and_says_so(school: School, output: str) -> None:
+    assert output
+    before = current_publication(school.settings)
+    files = sorted(Path(school.data / "dagster").rglob("*.db"))
+
+    again = school.run()
+
+    assert again.returncode == 0, again.stderr
+    assert "Nothing new" in again.stdout
+    assert "Career outcomes" in again.stdout
+    assert "Loaded the exports" not in again.stdout
+    assert current_publication(school.settings) == before
+    assert sorted(Path(school.data / "dagster").rglob("*.db")) == files

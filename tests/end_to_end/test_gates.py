@@ -1,0 +1,93 @@
+"""What keeps the real job from publishing, and that readers keep the old file then."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+import dagster as dg
+import pytest
+
+from tests.end_to_end.conftest import School
+
+
+def digest(school: School) -> str:
+    return hashlib.sha256(school.published.read_bytes()).hexdigest()
+
+
+def last_run(school: School, monkeypatch: pytest.MonkeyPatch) -> tuple[dg.DagsterRun, set[str]]:
+    """The newest run, and the steps that it began."""
+    monkeypatch.setenv("DAGSTER_HOME", str(school.settings.dagster_home))
+    with dg.DagsterInstance.get() as instance:
+        (run,) = instance.get_runs(limit=1)
+        steps = {
+            entry.dagster_event.step_key or ""
+            for entry in instance.all_logs(run.run_id)
+            if entry.dagster_event is not None
+            and entry.dagster_event.event_type_value == "STEP_START"
+        }
+    return run, steps
+
+
+def test_a_failing_dbt_test_stops_publishing(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = digest(school)
+    school.add("tests/nothing_is_ever_right.sql", "select * from {{ ref('dim_event_types') }}")
+
+    failed = school.run()
+
+    assert failed.returncode == 1
+    assert "Traceback" not in failed.stderr
+    assert re.search(r"dbt did not finish: nothing_is_ever_right \(Got \d+ results", failed.stderr)
+    assert "✗ nothing_is_ever_right of core.dim_event_types" in failed.stdout
+    assert digest(school) == before
+    assert school.query("select count(*) > 5 from core.fct_events") == [(True,)]
+    run, steps = last_run(school, monkeypatch)
+    assert run.status == dg.DagsterRunStatus.FAILURE
+    assert "dbt_models" in steps
+    assert "published__northstar" not in steps
+
+
+def test_a_dbt_test_that_only_warns_does_not_stop_it(school: School) -> None:
+    before = digest(school)
+    school.add(
+        "tests/a_matter_of_taste.sql",
+        "{{ config(severity='warn') }} select * from {{ ref('dim_event_types') }}",
+    )
+
+    done = school.run()
+
+    assert done.returncode == 0, done.stderr
+    assert "! a_matter_of_taste of core.dim_event_types" in done.stdout
+    assert digest(school) != before
+
+
+def test_a_failing_asset_check_stops_publishing(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = digest(school)
+    school.change_contracts()
+
+    failed = school.run(NORTHSTAR_MAX_QUARANTINED_SHARE="0")
+
+    assert failed.returncode == 1
+    assert "Traceback" not in failed.stderr
+    assert "Nothing was published, readers keep the old file" in failed.stderr
+    assert "✗ few_rows_are_quarantined of raw.quarantined_rows" in failed.stdout
+    assert digest(school) == before
+    _, steps = last_run(school, monkeypatch)
+    assert "published__northstar" not in steps
+
+
+def test_what_was_stopped_is_published_once_its_cause_is_gone(school: School) -> None:
+    before = digest(school)
+    school.change_contracts()
+    stopped = school.run(NORTHSTAR_MAX_QUARANTINED_SHARE="0")
+    assert stopped.returncode == 1
+
+    done = school.run()
+
+    assert done.returncode == 0, done.stderr
+    assert "Nothing new" not in done.stdout
+    assert digest(school) != before

@@ -1,0 +1,78 @@
+"""The command line: sentences instead of tracebacks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestration.cli import main
+from orchestration.home import prepare_home
+from orchestration.lock import rebuild_lock
+from orchestration.settings import REPOSITORY, Settings
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("NORTHSTAR_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("NORTHSTAR_DBT_TARGET_DIR", str(tmp_path / "target"))
+    (tmp_path / "data").mkdir()
+    return tmp_path / "data"
+
+
+def test_a_wrong_setting_is_told_in_a_sentence(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert data.is_dir()
+    monkeypatch.setenv("NORTHSTAR_SECRET", "too short")
+
+    assert main(["run"]) == 1
+
+    errors = capsys.readouterr().err
+    assert "NORTHSTAR_SECRET" in errors
+    assert "too short" not in errors
+    assert "Traceback" not in errors
+
+
+def test_a_rebuild_that_holds_the_lock_is_named(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert data.is_dir()
+    monkeypatch.setenv("NORTHSTAR_LOCK_WAIT_SECONDS", "0")
+
+    with rebuild_lock(Settings(), "the-other-run"):
+        assert main(["run"]) == 1
+        assert main(["clean"]) == 1
+
+    assert capsys.readouterr().err.count("run the-other-run") == 2
+    assert not (data / "landing").exists()
+
+
+def test_the_home_gets_the_configuration_of_the_repository(data: Path) -> None:
+    wanted = (REPOSITORY / "dagster.yaml").read_text()
+
+    home = prepare_home(Settings())
+    assert home == data / "dagster"
+    assert (home / "dagster.yaml").read_text() == wanted
+
+    (home / "dagster.yaml").write_text("telemetry: {enabled: true}")
+    prepare_home(Settings())
+    assert (home / "dagster.yaml").read_text() == wanted
+
+
+def test_a_line_of_a_landing_file_is_printed(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (data / "landing" / "surveys").mkdir(parents=True)
+    (data / "landing" / "surveys" / "a.csv").write_text("id,score\r\n1,9\r\n2,x\r\n")
+
+    assert main(["show-line", "surveys/a.csv", "3"]) == 0
+    assert capsys.readouterr().out == "2,x\n"
+
+    assert main(["show-line", "surveys/a.csv", "4"]) == 1
+    assert "has no line 4" in capsys.readouterr().err
+
+
+def test_cleaning_an_empty_folder_is_no_error(data: Path) -> None:
+    assert main(["clean"]) == 0
+    assert [path.name for path in data.rglob("*") if path.is_file()] == ["rebuild.lock"]
