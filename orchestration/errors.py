@@ -2,7 +2,7 @@
 
 
 class NorthstarError(Exception):
-    """Base of all errors with a remedy in their text; entry points print them without a traceback."""
+    """Base of all errors with a remedy in their text; entry points print just that text."""
 
 
 class SettingsError(NorthstarError):

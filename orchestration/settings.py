@@ -18,7 +18,7 @@ DBT_PROJECT_DIR = REPOSITORY / "dbt_project"
 
 
 class Settings(BaseSettings):
-    """What a run needs to know. Relative paths are relative to the repository, not to the caller."""
+    """What a run needs to know. Relative paths start at the repository, not at the caller."""
 
     model_config = SettingsConfigDict(env_prefix="NORTHSTAR_", frozen=True, extra="ignore")
 
@@ -28,7 +28,9 @@ class Settings(BaseSettings):
     secret: SecretStr | None = Field(None, description="The pseudonym key, 16 characters or more.")
     reporting_timezone: str = Field("Europe/Paris", description="Zone in which days begin.")
     week_start: Literal["monday", "sunday"] = Field("monday", description="First day of a week.")
-    as_of: date | None = Field(None, description="Judge as of this day instead of the newest export.")
+    as_of: date | None = Field(
+        None, description="Judge as of this day instead of the newest export."
+    )
     lock_wait_seconds: float = Field(900, ge=0, description="How long to wait for another rebuild.")
     keep_publications: int = Field(3, ge=1, description="Publications that are kept.")
     threads: int | None = Field(None, ge=1, description="DuckDB threads; default all cores.")
@@ -128,4 +130,6 @@ def read_settings() -> Settings:
             f"NORTHSTAR_{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']}"
             for item in error.errors(include_input=False, include_url=False)
         )
-        raise SettingsError(f"A setting is wrong. {wrong}. Correct the variable and run again.") from None
+        raise SettingsError(
+            f"A setting is wrong. {wrong}. Correct the variable and run again."
+        ) from None

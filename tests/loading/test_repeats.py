@@ -42,7 +42,7 @@ def expected(events: Sequence[Event]) -> dict[tuple[int, uuid.UUID], str | None]
         is_repeat = event.event_id in first
         first.setdefault(event.event_id, event)
         reasons[event.file_id, event.event_id] = "same_uuid" if is_repeat else None
-    kept: dict[uuid.UUID, datetime] = {}
+    kept: dict[int, datetime] = {}
     for event in sorted(first.values(), key=lambda e: (e.uploaded_at, e.event_id.int)):
         if event.insert_key is None:
             continue

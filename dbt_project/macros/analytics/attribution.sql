@@ -9,59 +9,63 @@
     Gives learner_key, converted_at, channel, credit: one row per conversion and channel. Credits are
     decimals of six places, and the last touch takes the remainder, so that the credits of a
     conversion add up to 1 exactly. A conversion without a touch has channel `none`. -#}
-
 {% macro attribution(conversions, touches, model, lookback_days) %}
-{%- do check_choice('attribution', 'model', model, ['first', 'last', 'linear']) -%}
-{%- do check_whole('attribution', 'lookback_days', lookback_days, 0) -%}
-with
+    {%- do check_choice("attribution", "model", model, ["first", "last", "linear"]) -%}
+    {%- do check_whole("attribution", "lookback_days", lookback_days, 0) -%}
+    with
 
-attribution_touches as (
-    select
-        conversions.learner_key,
-        conversions.converted_at,
-        touches.channel,
-        touches.touched_at,
-        row_number() over (
-            partition by conversions.learner_key, conversions.converted_at
-            order by touches.touched_at, touches.channel
-        ) as position,
-        count(touches.channel) over (
-            partition by conversions.learner_key, conversions.converted_at
-        ) as touches
-    from {{ conversions }} as conversions
-    left join {{ touches }} as touches
-        on conversions.learner_key = touches.learner_key
-        and touches.touched_at <= conversions.converted_at
-        and conversions.converted_at <= {{ add_seconds('touches.touched_at', lookback_days * 86400) }}
-),
+        attribution_touches as (
+            select
+                conversions.learner_key,
+                conversions.converted_at,
+                touches.channel,
+                touches.touched_at,
+                row_number() over (
+                    partition by conversions.learner_key, conversions.converted_at
+                    order by touches.touched_at, touches.channel
+                ) as position,
+                count(touches.channel) over (
+                    partition by conversions.learner_key, conversions.converted_at
+                ) as touches
+            from {{ conversions }} as conversions
+            left join
+                {{ touches }} as touches
+                on conversions.learner_key = touches.learner_key
+                and touches.touched_at <= conversions.converted_at
+                and conversions.converted_at
+                <= {{ add_seconds("touches.touched_at", lookback_days * 86400) }}
+        ),
 
--- Millionths are whole numbers: they add up without rounding.
-attribution_credits as (
+        -- Millionths are whole numbers: they add up without rounding.
+        attribution_credits as (
+            select
+                learner_key,
+                converted_at,
+                coalesce(channel, 'none') as channel,
+                {% if model == "first" -%}
+                    case when position = 1 then 1000000 else 0 end as millionths
+                {%- elif model == "last" -%}
+                    case
+                        when touches = 0 or position = touches then 1000000 else 0
+                    end as millionths
+                {%- else -%}
+                    case
+                        when touches = 0
+                        then 1000000
+                        when position = touches
+                        then 1000000 - (touches - 1) * cast(floor(1000000.0 / touches) as bigint)
+                        else cast(floor(1000000.0 / touches) as bigint)
+                    end as millionths
+                {%- endif %}
+            from attribution_touches
+        )
+
     select
         learner_key,
         converted_at,
-        coalesce(channel, 'none') as channel,
-        {% if model == 'first' -%}
-        case when position = 1 then 1000000 else 0 end as millionths
-        {%- elif model == 'last' -%}
-        case when touches = 0 or position = touches then 1000000 else 0 end as millionths
-        {%- else -%}
-        case
-            when touches = 0 then 1000000
-            when position = touches
-                then 1000000 - (touches - 1) * cast(floor(1000000.0 / touches) as bigint)
-            else cast(floor(1000000.0 / touches) as bigint)
-        end as millionths
-        {%- endif %}
-    from attribution_touches
-)
-
-select
-    learner_key,
-    converted_at,
-    channel,
-    cast(sum(millionths) * cast(0.000001 as decimal(7, 6)) as decimal(18, 6)) as credit
-from attribution_credits
-where millionths > 0
-group by learner_key, converted_at, channel
+        channel,
+        cast(sum(millionths) * cast(0.000001 as decimal(7, 6)) as decimal(18, 6)) as credit
+    from attribution_credits
+    where millionths > 0
+    group by learner_key, converted_at, channel
 {% endmacro %}

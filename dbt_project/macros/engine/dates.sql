@@ -1,9 +1,14 @@
 {#- Dates, times and periods. Every macro returns an SQL expression; arguments are expressions too.
     Timestamps are UTC and have no zone. -#}
-
 {#- The date that a clock in `zone` shows at a UTC instant. -#}
 {% macro local_date(timestamp, zone=none) -%}
-    {{ return(adapter.dispatch('local_date', 'northstar')(timestamp, zone or var('reporting_timezone'))) }}
+    {{
+        return(
+            adapter.dispatch("local_date", "northstar")(
+                timestamp, zone or var("reporting_timezone")
+            )
+        )
+    }}
 {%- endmacro %}
 
 {% macro default__local_date(timestamp, zone) -%}
@@ -17,7 +22,11 @@
 
 {#- The UTC instant at which `day` begins in `zone`. -#}
 {% macro start_of_day(day, zone=none) -%}
-    {{ return(adapter.dispatch('start_of_day', 'northstar')(day, zone or var('reporting_timezone'))) }}
+    {{
+        return(
+            adapter.dispatch("start_of_day", "northstar")(day, zone or var("reporting_timezone"))
+        )
+    }}
 {%- endmacro %}
 
 {% macro default__start_of_day(day, zone) -%}
@@ -31,7 +40,7 @@
 
 {#- Whole days from one date to a later one; negative if it is earlier. -#}
 {% macro days_between(from_date, to_date) -%}
-    {{ return(adapter.dispatch('days_between', 'northstar')(from_date, to_date)) }}
+    {{ return(adapter.dispatch("days_between", "northstar")(from_date, to_date)) }}
 {%- endmacro %}
 
 {% macro default__days_between(from_date, to_date) -%}
@@ -44,22 +53,18 @@
 
 
 {% macro add_days(day, days) -%}
-    {{ return(adapter.dispatch('add_days', 'northstar')(day, days)) }}
+    {{ return(adapter.dispatch("add_days", "northstar")(day, days)) }}
 {%- endmacro %}
 
-{% macro default__add_days(day, days) -%}
-    ({{ day }} + cast({{ days }} as integer))
-{%- endmacro %}
+{% macro default__add_days(day, days) -%} ({{ day }} + cast({{ days }} as integer)) {%- endmacro %}
 
-{% macro spark__add_days(day, days) -%}
-    date_add({{ day }}, cast({{ days }} as int))
-{%- endmacro %}
+{% macro spark__add_days(day, days) -%} date_add({{ day }}, cast({{ days }} as int)) {%- endmacro %}
 
 
 {#- Calendar months later; a day that the month does not have becomes its last:
     29 February + 12 months = 28 February. -#}
 {% macro add_months_to(day, months) -%}
-    {{ return(adapter.dispatch('add_months_to', 'northstar')(day, months)) }}
+    {{ return(adapter.dispatch("add_months_to", "northstar")(day, months)) }}
 {%- endmacro %}
 
 {% macro default__add_months_to(day, months) -%}
@@ -73,7 +78,11 @@
 
 {#- Calendar months between the months of two dates, whatever the days. -#}
 {% macro calendar_months_between(from_date, to_date) -%}
-    ((year({{ to_date }}) - year({{ from_date }})) * 12 + month({{ to_date }}) - month({{ from_date }}))
+    (
+        (year({{ to_date }}) - year({{ from_date }})) * 12
+        + month({{ to_date }})
+        - month({{ from_date }})
+    )
 {%- endmacro %}
 
 
@@ -81,13 +90,20 @@
     from_date <= to_date. Built on add_months_to, so that both agree on 29 February. -#}
 {% macro full_months_between(from_date, to_date) -%}
     {%- set months = calendar_months_between(from_date, to_date) -%}
-    ({{ months }} - case when {{ add_months_to(from_date, months) }} > {{ to_date }} then 1 else 0 end)
+    (
+        {{ months }}
+        - case when {{ add_months_to(from_date, months) }} > {{ to_date }} then 1 else 0 end
+    )
 {%- endmacro %}
 
 
 {#- Elapsed whole microseconds and seconds between two instants (not boundaries crossed). -#}
 {% macro microseconds_between(from_timestamp, to_timestamp) -%}
-    {{ return(adapter.dispatch('microseconds_between', 'northstar')(from_timestamp, to_timestamp)) }}
+    {{
+        return(
+            adapter.dispatch("microseconds_between", "northstar")(from_timestamp, to_timestamp)
+        )
+    }}
 {%- endmacro %}
 
 {% macro default__microseconds_between(from_timestamp, to_timestamp) -%}
@@ -100,7 +116,7 @@
 
 
 {% macro seconds_between(from_timestamp, to_timestamp) -%}
-    {{ return(adapter.dispatch('seconds_between', 'northstar')(from_timestamp, to_timestamp)) }}
+    {{ return(adapter.dispatch("seconds_between", "northstar")(from_timestamp, to_timestamp)) }}
 {%- endmacro %}
 
 {% macro default__seconds_between(from_timestamp, to_timestamp) -%}
@@ -113,7 +129,7 @@
 
 
 {% macro add_seconds(timestamp, seconds) -%}
-    {{ return(adapter.dispatch('add_seconds', 'northstar')(timestamp, seconds)) }}
+    {{ return(adapter.dispatch("add_seconds", "northstar")(timestamp, seconds)) }}
 {%- endmacro %}
 
 {% macro default__add_seconds(timestamp, seconds) -%}
@@ -127,65 +143,58 @@
 
 {#- Monday is 1, Sunday 7. -#}
 {% macro iso_weekday(day) -%}
-    {{ return(adapter.dispatch('iso_weekday', 'northstar')(day)) }}
+    {{ return(adapter.dispatch("iso_weekday", "northstar")(day)) }}
 {%- endmacro %}
 
-{% macro default__iso_weekday(day) -%}
-    isodow({{ day }})
-{%- endmacro %}
+{% macro default__iso_weekday(day) -%} isodow({{ day }}) {%- endmacro %}
 
-{% macro spark__iso_weekday(day) -%}
-    (weekday({{ day }}) + 1)
-{%- endmacro %}
+{% macro spark__iso_weekday(day) -%}(weekday({{ day }}) + 1) {%- endmacro %}
 
 
 {#- The first day of the day, week or month that a date lies in. -#}
 {% macro start_of_period(day, period, week_start=none) -%}
-    {%- set week_start = week_start or var('week_start') -%}
-    {%- if period == 'day' -%}
-        {{ day }}
-    {%- elif period == 'week' and week_start == 'monday' -%}
-        {{ add_days(day, '1 - ' ~ iso_weekday(day)) }}
-    {%- elif period == 'week' and week_start == 'sunday' -%}
-        {{ add_days(day, '0 - ' ~ iso_weekday(day) ~ ' % 7') }}
-    {%- elif period == 'month' -%}
-        {{ add_days(day, '1 - day(' ~ day ~ ')') }}
+    {%- set week_start = week_start or var("week_start") -%}
+    {%- if period == "day" -%} {{ day }}
+    {%- elif period == "week" and week_start == "monday" -%}
+        {{ add_days(day, "1 - " ~ iso_weekday(day)) }}
+    {%- elif period == "week" and week_start == "sunday" -%}
+        {{ add_days(day, "0 - " ~ iso_weekday(day) ~ " % 7") }}
+    {%- elif period == "month" -%} {{ add_days(day, "1 - day(" ~ day ~ ")") }}
     {%- else -%}
-        {{ exceptions.raise_compiler_error(
-            "start_of_period: period is '" ~ period ~ "' and week_start '" ~ week_start
-            ~ "'; period takes day, week or month, week_start takes monday or sunday"
-        ) }}
+        {{
+            exceptions.raise_compiler_error(
+                "start_of_period: period is '"
+                ~ period
+                ~ "' and week_start '"
+                ~ week_start
+                ~ "'; period takes day, week or month, week_start takes monday or sunday"
+            )
+        }}
     {%- endif -%}
 {%- endmacro %}
 
 
 {#- The start of the period that lies `periods` after the one that starts on `day`. -#}
 {% macro add_periods(day, periods, period) -%}
-    {%- if period == 'month' -%}
-        {{ add_months_to(day, periods) }}
-    {%- elif period == 'week' -%}
-        {{ add_days(day, '7 * (' ~ periods ~ ')') }}
-    {%- else -%}
-        {{ add_days(day, periods) }}
+    {%- if period == "month" -%} {{ add_months_to(day, periods) }}
+    {%- elif period == "week" -%} {{ add_days(day, "7 * (" ~ periods ~ ")") }}
+    {%- else -%} {{ add_days(day, periods) }}
     {%- endif -%}
 {%- endmacro %}
 
 
 {#- Periods from one start of a period to another. -#}
 {% macro periods_between(from_start, to_start, period) -%}
-    {%- if period == 'month' -%}
-        {{ calendar_months_between(from_start, to_start) }}
-    {%- elif period == 'week' -%}
-        cast({{ days_between(from_start, to_start) }} / 7 as bigint)
-    {%- else -%}
-        {{ days_between(from_start, to_start) }}
+    {%- if period == "month" -%} {{ calendar_months_between(from_start, to_start) }}
+    {%- elif period == "week" -%} cast({{ days_between(from_start, to_start) }} / 7 as bigint)
+    {%- else -%} {{ days_between(from_start, to_start) }}
     {%- endif -%}
 {%- endmacro %}
 
 
 {#- One row per start of a period from `first_day` to `last_day`, both included; in a select list. -#}
-{% macro explode_dates(first_day, last_day, period='day') -%}
-    {{ return(adapter.dispatch('explode_dates', 'northstar')(first_day, last_day, period)) }}
+{% macro explode_dates(first_day, last_day, period="day") -%}
+    {{ return(adapter.dispatch("explode_dates", "northstar")(first_day, last_day, period)) }}
 {%- endmacro %}
 
 {% macro default__explode_dates(first_day, last_day, period) -%}
@@ -196,7 +205,7 @@
     explode(
         case
             when {{ first_day }} <= {{ last_day }}
-                then sequence({{ first_day }}, {{ last_day }}, interval 1 {{ period }})
+            then sequence({{ first_day }}, {{ last_day }}, interval 1 {{ period }})
         end
     )
 {%- endmacro %}

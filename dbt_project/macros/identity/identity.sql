@@ -7,26 +7,30 @@
         <identity_joins('events')>
 
     Rows with a user id look nothing up: their join keys are null, which costs a hash join nothing. -#}
-
 {% macro identity_joins(rows, by_email=true) %}
-left join {{ ref('int_identity__amplitude_roots') }} as {{ rows }}_roots
-    on case when {{ rows }}.user_key is null then {{ rows }}.amplitude_key end
-    = {{ rows }}_roots.amplitude_key
-left join {{ ref('int_identity__amplitude_users') }} as {{ rows }}_amplitude_users
-    on case
-        when {{ rows }}.user_key is null
+    left join
+        {{ ref("int_identity__amplitude_roots") }} as {{ rows }}_roots
+        on case when {{ rows }}.user_key is null then {{ rows }}.amplitude_key end
+        = {{ rows }}_roots.amplitude_key
+    left join
+        {{ ref("int_identity__amplitude_users") }} as {{ rows }}_amplitude_users
+        on case
+            when {{ rows }}.user_key is null
             then coalesce({{ rows }}_roots.root_amplitude_key, {{ rows }}.amplitude_key)
-    end = {{ rows }}_amplitude_users.root_amplitude_key
-left join {{ ref('int_identity__devices') }} as {{ rows }}_devices
-    on case when {{ rows }}.user_key is null then {{ rows }}.device_key end
-    = {{ rows }}_devices.device_key
-    and {{ rows }}.activity_date >= {{ rows }}_devices.valid_from
-    and {{ rows }}.activity_date <= {{ rows }}_devices.valid_to
-{%- if by_email %}
-left join {{ ref('int_identity__anonymous') }} as {{ rows }}_anonymous
-    on case when {{ rows }}.user_key is null then {{ identity_anonymous_key(rows) }} end
-    = {{ rows }}_anonymous.anonymous_key
-{%- endif %}
+        end
+        = {{ rows }}_amplitude_users.root_amplitude_key
+    left join
+        {{ ref("int_identity__devices") }} as {{ rows }}_devices
+        on case when {{ rows }}.user_key is null then {{ rows }}.device_key end
+        = {{ rows }}_devices.device_key
+        and {{ rows }}.activity_date >= {{ rows }}_devices.valid_from
+        and {{ rows }}.activity_date <= {{ rows }}_devices.valid_to
+    {%- if by_email %}
+        left join
+            {{ ref("int_identity__anonymous") }} as {{ rows }}_anonymous
+            on case when {{ rows }}.user_key is null then {{ identity_anonymous_key(rows) }} end
+            = {{ rows }}_anonymous.anonymous_key
+    {%- endif %}
 {%- endmacro %}
 
 
@@ -63,9 +67,10 @@ left join {{ ref('int_identity__anonymous') }} as {{ rows }}_anonymous
 {#- For rows that know a person by user id or e-mail only (surveys, tickets): columns user_key and
     email_key. An address that no user is known by stays a person of its own. -#}
 {% macro contact_joins(rows) %}
-left join {{ ref('int_identity__emails') }} as {{ rows }}_emails
-    on case when {{ rows }}.user_key is null then {{ rows }}.email_key end
-    = {{ rows }}_emails.email_key
+    left join
+        {{ ref("int_identity__emails") }} as {{ rows }}_emails
+        on case when {{ rows }}.user_key is null then {{ rows }}.email_key end
+        = {{ rows }}_emails.email_key
 {%- endmacro %}
 
 {% macro contact_learner(rows) -%}

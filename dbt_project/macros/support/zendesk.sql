@@ -1,11 +1,14 @@
 {#- How Zendesk spells things, brought to one spelling. -#}
-
 {#- A ticket's status: new, open, pending, hold, solved, closed or deleted. -#}
 {% macro ticket_status(expression) -%}
-    case lower(trim({{ expression }}))
-        when 'on-hold' then 'hold'
-        when 'on_hold' then 'hold'
-        when 'on hold' then 'hold'
+    case
+        lower(trim({{ expression }}))
+        when 'on-hold'
+        then 'hold'
+        when 'on_hold'
+        then 'hold'
+        when 'on hold'
+        then 'hold'
         else lower(trim({{ expression }}))
     end
 {%- endmacro %}
@@ -14,16 +17,16 @@
     (`good_with_comment`), which changes nothing. -#}
 {% macro satisfaction_score(expression) -%}
     case
-        when lower(trim({{ expression }})) like 'good%' then 'good'
-        when lower(trim({{ expression }})) like 'bad%' then 'bad'
+        when lower(trim({{ expression }})) like 'good%'
+        then 'good'
+        when lower(trim({{ expression }})) like 'bad%'
+        then 'bad'
         else lower(trim({{ expression }}))
     end
 {%- endmacro %}
 
 {#- Whether a status ends the wait for an answer. -#}
-{% macro is_done(status) -%}
-    ({{ status }} in ('solved', 'closed'))
-{%- endmacro %}
+{% macro is_done(status) -%} ({{ status }} in ('solved', 'closed')) {%- endmacro %}
 
 {#- Whether a ticket in this status stands in the backlog. -#}
 {% macro is_unsolved(status) -%}

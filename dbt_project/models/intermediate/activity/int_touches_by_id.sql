@@ -1,62 +1,54 @@
-{%- set meanings = ['visit', 'signup'] -%}
-{{ config(
-    materialized='incremental',
-    incremental_strategy='replace_days',
-    on_schema_change='sync_all_columns',
-    meanings=meanings
-) }}
+{%- set meanings = ["visit", "signup"] -%}
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="replace_days",
+        on_schema_change="sync_all_columns",
+        meanings=meanings,
+    )
+}}
 
 with
 
-meanings as (
-    select distinct app, event_type
-    from {{ ref('stg_amplitude__meanings') }}
-    where meaning in ('{{ meanings | join("', '") }}')
-),
+    meanings as (
+        select distinct app, event_type
+        from {{ ref("stg_amplitude__meanings") }}
+        where meaning in ('{{ meanings | join("', '") }}')
+    ),
 
-events as (
-    select
-        app,
-        event_type,
-        event_at,
-        user_key,
-        device_key,
-        amplitude_key,
-        channel
-    from {{ ref('stg_amplitude__events') }}
-    where
-        channel is not null
-        and not is_excluded
-        and {{ in_touched_days('event_at', meanings) }}
-),
+    events as (
+        select app, event_type, event_at, user_key, device_key, amplitude_key, channel
+        from {{ ref("stg_amplitude__events") }}
+        where
+            channel is not null and not is_excluded and {{ in_touched_days("event_at", meanings) }}
+    ),
 
-touches as (
-    select
-        events.user_key,
-        events.device_key,
-        events.amplitude_key,
-        events.channel,
-        events.event_at,
-        {{ local_date('events.event_at') }} as activity_date
-    from events
-    inner join meanings
-        on events.app = meanings.app
-        and events.event_type = meanings.event_type
-),
+    touches as (
+        select
+            events.user_key,
+            events.device_key,
+            events.amplitude_key,
+            events.channel,
+            events.event_at,
+            {{ local_date("events.event_at") }} as activity_date
+        from events
+        inner join meanings on events.app = meanings.app and events.event_type = meanings.event_type
+    ),
 
-final as (
-    select
-        user_key,
-        device_key,
-        amplitude_key,
-        channel,
-        activity_date,
-        count(*) as touches,
-        min(event_at) as first_touch_at,
-        max(event_at) as last_touch_at,
-        '{{ rules_hash(meanings) }}' as rules_hash
-    from touches
-    group by user_key, device_key, amplitude_key, channel, activity_date
-)
+    final as (
+        select
+            user_key,
+            device_key,
+            amplitude_key,
+            channel,
+            activity_date,
+            count(*) as touches,
+            min(event_at) as first_touch_at,
+            max(event_at) as last_touch_at,
+            '{{ rules_hash(meanings) }}' as rules_hash
+        from touches
+        group by user_key, device_key, amplitude_key, channel, activity_date
+    )
 
-select * from final
+select *
+from final

@@ -1,67 +1,61 @@
 with
 
-tickets as (
-    select
-        ticket_id,
-        created_at,
-        updated_at,
-        status,
-        channel,
-        priority,
-        requester_key,
-        satisfaction,
-        is_deleted
-    from {{ ref('stg_zendesk__tickets') }}
-),
+    tickets as (
+        select
+            ticket_id,
+            created_at,
+            updated_at,
+            status,
+            channel,
+            priority,
+            requester_key,
+            satisfaction,
+            is_deleted
+        from {{ ref("stg_zendesk__tickets") }}
+    ),
 
-requesters as (
-    select
-        zendesk_user_key,
-        learner_key,
-        has_account,
-        signed_up_at
-    from {{ ref('int_support__requesters') }}
-),
+    requesters as (
+        select zendesk_user_key, learner_key, has_account, signed_up_at
+        from {{ ref("int_support__requesters") }}
+    ),
 
-as_of as (
-    select as_of_at from {{ ref('int_as_of') }}
-),
+    as_of as (select as_of_at from {{ ref("int_as_of") }}),
 
-requested as (
-    select
-        tickets.ticket_id,
-        tickets.created_at,
-        tickets.updated_at,
-        tickets.status,
-        tickets.channel,
-        tickets.priority,
-        tickets.requester_key,
-        tickets.satisfaction,
-        tickets.is_deleted,
-        requesters.learner_key,
-        {{ had_account('requesters', 'tickets.created_at') }} as had_account
-    from tickets
-    inner join as_of on tickets.created_at < as_of.as_of_at
-    left join requesters on tickets.requester_key = requesters.zendesk_user_key
-),
+    requested as (
+        select
+            tickets.ticket_id,
+            tickets.created_at,
+            tickets.updated_at,
+            tickets.status,
+            tickets.channel,
+            tickets.priority,
+            tickets.requester_key,
+            tickets.satisfaction,
+            tickets.is_deleted,
+            requesters.learner_key,
+            {{ had_account("requesters", "tickets.created_at") }} as had_account
+        from tickets
+        inner join as_of on tickets.created_at < as_of.as_of_at
+        left join requesters on tickets.requester_key = requesters.zendesk_user_key
+    ),
 
-final as (
-    select
-        requested.ticket_id,
-        requested.created_at,
-        {{ local_date('requested.created_at') }} as created_date,
-        requested.updated_at,
-        requested.status,
-        requested.channel,
-        requested.priority,
-        requested.requester_key,
-        requested.learner_key,
-        requested.had_account,
-        {{ requester_plan('requested') }} as plan_at_creation,
-        requested.satisfaction,
-        requested.is_deleted
-    from requested
-    {{ plan_joins('requested', instant='created_at') }}
-)
+    final as (
+        select
+            requested.ticket_id,
+            requested.created_at,
+            {{ local_date("requested.created_at") }} as created_date,
+            requested.updated_at,
+            requested.status,
+            requested.channel,
+            requested.priority,
+            requested.requester_key,
+            requested.learner_key,
+            requested.had_account,
+            {{ requester_plan("requested") }} as plan_at_creation,
+            requested.satisfaction,
+            requested.is_deleted
+        from requested {{ plan_joins("requested", instant="created_at") }}
+    )
 
-select * from final
+select *
+from final

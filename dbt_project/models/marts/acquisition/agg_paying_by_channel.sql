@@ -1,60 +1,61 @@
-{%- set models = ['first', 'last', 'linear'] -%}
+{%- set models = ["first", "last", "linear"] -%}
 with
 
-subscriptions as (
-    select
-        learner_key,
-        started_at,
-        started_on,
-        row_number() over (partition by learner_key order by started_at) as position
-    from {{ ref('int_subscriptions') }}
-),
+    subscriptions as (
+        select
+            learner_key,
+            started_at,
+            started_on,
+            row_number() over (partition by learner_key order by started_at) as position
+        from {{ ref("int_subscriptions") }}
+    ),
 
-touches as (
-    select
-        learner_key,
-        channel,
-        first_touch_at as touched_at
-    from {{ ref('int_touches') }}
-),
+    touches as (
+        select learner_key, channel, first_touch_at as touched_at from {{ ref("int_touches") }}
+    ),
 
-conversions as (
-    select
-        learner_key,
-        started_at as converted_at,
-        {{ start_of_period('started_on', 'month') }} as month
-    from subscriptions
-    where position = 1
-),
+    conversions as (
+        select
+            learner_key,
+            started_at as converted_at,
+            {{ start_of_period("started_on", "month") }} as month
+        from subscriptions
+        where position = 1
+    ),
 
-{% for model in models %}
-{{ model }}_touch as (
-    {{ attribution(
-        conversions='conversions',
-        touches='touches',
-        model=model,
-        lookback_days=var('attribution_lookback_days')
-    ) }}
-),
-{% endfor %}
-
-credits as (
     {% for model in models %}
-    select '{{ model }}' as attribution, learner_key, channel, credit
-    from {{ model }}_touch
-    {% if not loop.last %}union all{% endif %}
+        {{ model }}_touch as (
+            {{
+                attribution(
+                    conversions="conversions",
+                    touches="touches",
+                    model=model,
+                    lookback_days=var("attribution_lookback_days"),
+                )
+            }}
+        ),
     {% endfor %}
-),
 
-final as (
-    select
-        credits.attribution,
-        conversions.month,
-        credits.channel,
-        cast(sum(credits.credit) as decimal(18, 6)) as conversions
-    from credits
-    inner join conversions on credits.learner_key = conversions.learner_key
-    group by credits.attribution, conversions.month, credits.channel
-)
+    credits as (
+        {% for model in models %}
+            select '{{ model }}' as attribution, learner_key, channel, credit
+            from {{ model }}_touch
+            {% if not loop.last %}
+                union all
+            {% endif %}
+        {% endfor %}
+    ),
 
-select * from final
+    final as (
+        select
+            credits.attribution,
+            conversions.month,
+            credits.channel,
+            cast(sum(credits.credit) as decimal(18, 6)) as conversions
+        from credits
+        inner join conversions on credits.learner_key = conversions.learner_key
+        group by credits.attribution, conversions.month, credits.channel
+    )
+
+select *
+from final

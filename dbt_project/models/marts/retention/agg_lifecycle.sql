@@ -1,20 +1,21 @@
 with
 
-learning_weekly as (
-    {{ lifecycle(relation=ref('fct_learner_days'), active_event='is_learning', period='week') }}
-),
+    learning_weekly as (
+        {{ lifecycle(relation=ref("fct_learner_days"), active_event="is_learning", period="week") }}
+    ),
 
-final as (
-    select
-        'learning_weekly' as definition,
-        interval_start,
-        new,
-        current,
-        resurrected,
-        dormant,
-        active,
-        is_complete
-    from learning_weekly
-)
+    final as (
+        select
+            'learning_weekly' as definition,
+            interval_start,
+            new,
+            current,
+            resurrected,
+            dormant,
+            active,
+            is_complete
+        from learning_weekly
+    )
 
-select * from final
+select *
+from final

@@ -1,20 +1,26 @@
 with
 
-learning_days_of_week as (
-    {{ stickiness(
-        relation=ref('fct_learner_days'), active_event='is_learning', interval='day', period='week'
-    ) }}
-),
+    learning_days_of_week as (
+        {{
+            stickiness(
+                relation=ref("fct_learner_days"),
+                active_event="is_learning",
+                interval="day",
+                period="week",
+            )
+        }}
+    ),
 
-final as (
-    select
-        'learning_days_of_week' as definition,
-        period_start,
-        intervals,
-        learners_exactly,
-        learners_at_least,
-        is_complete
-    from learning_days_of_week
-)
+    final as (
+        select
+            'learning_days_of_week' as definition,
+            period_start,
+            intervals,
+            learners_exactly,
+            learners_at_least,
+            is_complete
+        from learning_days_of_week
+    )
 
-select * from final
+select *
+from final

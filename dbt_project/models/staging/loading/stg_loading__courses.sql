@@ -1,11 +1,4 @@
-with
+with final as (select course_id, title, language from {{ source("raw", "courses") }})
 
-final as (
-    select
-        course_id,
-        title,
-        language
-    from {{ source('raw', 'courses') }}
-)
-
-select * from final
+select *
+from final
