@@ -80,6 +80,25 @@ def test_a_failing_asset_check_stops_publishing(
     assert "published__northstar" not in steps
 
 
+def test_publishing_itself_refuses_where_dagster_would_go_on(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failed check that blocks nothing leaves the run's steps to go on."""
+    before = digest(school)
+    checks = school.repository / "orchestration" / "defs" / "ingestion" / "checks.py"
+    assert "    blocking=True,\n" in checks.read_text()
+    checks.write_text(checks.read_text().replace("    blocking=True,\n", ""))
+    school.change_contracts()
+
+    failed = school.run(NORTHSTAR_MAX_QUARANTINED_SHARE="0")
+
+    assert failed.returncode == 1
+    assert "check few_rows_are_quarantined of raw/quarantined_rows failed" in failed.stderr
+    assert digest(school) == before
+    _, steps = last_run(school, monkeypatch)
+    assert "published__northstar" in steps
+
+
 def test_what_was_stopped_is_published_once_its_cause_is_gone(school: School) -> None:
     before = digest(school)
     school.change_contracts()
