@@ -14,7 +14,7 @@ import pytest
 from dagster import DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 
-from orchestration.defs.automation.schedules import every_morning
+from orchestration.defs.automation.schedules import daily
 from orchestration.defs.automation.sensors import landing_files
 from orchestration.inputs import fingerprint
 from orchestration.landing import take_inventory
@@ -174,27 +174,27 @@ def test_the_sensor_never_opens_the_warehouse(
 
 def test_both_wait_to_be_switched_on() -> None:
     assert landing_files.default_status == dg.DefaultSensorStatus.STOPPED
-    assert every_morning.default_status == dg.DefaultScheduleStatus.STOPPED
+    assert daily.default_status == dg.DefaultScheduleStatus.STOPPED
 
 
 def test_the_schedule_runs_when_something_is_new_and_skips_when_nothing_is(
     settings: Settings,
 ) -> None:
     context = dg.build_schedule_context()
-    (empty,) = _skips(every_morning.evaluate_tick(context))
+    (empty,) = _skips(daily.evaluate_tick(context))
     assert "holds no files" in empty
 
     (settings.landing / "a.json").write_text("x")
-    assert len(every_morning.evaluate_tick(context).run_requests or []) == 1
+    assert len(daily.evaluate_tick(context).run_requests or []) == 1
 
     publish(settings)
-    (skip,) = _skips(every_morning.evaluate_tick(context))
+    (skip,) = _skips(daily.evaluate_tick(context))
     assert "those of the last run" in skip
 
 
 def test_the_schedule_runs_in_the_morning_of_the_reporting_zone() -> None:
-    assert every_morning.cron_schedule == "15 5 * * *"
-    assert every_morning.execution_timezone == "Europe/Paris"
+    assert daily.cron_schedule == "15 5 * * *"
+    assert daily.execution_timezone == "Europe/Paris"
 
 
 def _skips(data: dg.ScheduleExecutionData) -> list[str]:

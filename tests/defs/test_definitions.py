@@ -138,4 +138,4 @@ def test_other_jobs_run_in_one_process_too(definitions: dg.Definitions) -> None:
 
 def test_sensor_and_schedule_are_there(definitions: dg.Definitions) -> None:
     assert definitions.resolve_sensor_def("landing_files").job_name == "rebuild"
-    assert definitions.resolve_schedule_def("every_morning").job_name == "rebuild"
+    assert definitions.resolve_schedule_def("daily").job_name == "rebuild"

@@ -98,9 +98,7 @@ def test_automation_can_be_switched_on_and_the_job_be_launched(school: School, a
         """,
         location=LOCATION,
     )["repositoryOrError"]
-    assert automation["schedules"] == [
-        {"name": "every_morning", "scheduleState": {"status": "STOPPED"}}
-    ]
+    assert automation["schedules"] == [{"name": "daily", "scheduleState": {"status": "STOPPED"}}]
     assert automation["sensors"] == [
         {"name": "landing_files", "sensorState": {"status": "STOPPED"}}
     ]
@@ -114,7 +112,7 @@ def test_automation_can_be_switched_on_and_the_job_be_launched(school: School, a
           startSensor(sensorSelector: $sensor) { ... on Sensor { sensorState { status } } }
         }
         """,
-        schedule=LOCATION | {"scheduleName": "every_morning"},
+        schedule=LOCATION | {"scheduleName": "daily"},
         sensor=LOCATION | {"sensorName": "landing_files"},
     )
     assert on["startSchedule"]["scheduleState"]["status"] == "RUNNING"

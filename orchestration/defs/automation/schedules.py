@@ -16,7 +16,7 @@ from orchestration.settings import read_settings
     default_status=dg.DefaultScheduleStatus.STOPPED,
     description="Rebuilds in the morning; skips when nothing has changed since it was published.",
 )
-def every_morning() -> dg.RunRequest | dg.SkipReason:
+def daily() -> dg.RunRequest | dg.SkipReason:
     """Ask for a run, or say why there is no need."""
     settings = read_settings()
     inventory = take_inventory(settings.landing)
