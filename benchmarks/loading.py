@@ -1,0 +1,144 @@
+"""Times the whole load against unzipping alone: `python -m benchmarks.loading`.
+
+The exports have the shape and width of Amplitude's (about 1.4 kB a line), and the learners are few
+enough to come back. Both are run in turn, so that a noisy machine is noisy for both; the ratio of a
+turn is what counts. Everything happens in a temporary folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import platform
+import random
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+import duckdb
+
+from orchestration.contracts import read_contracts
+from orchestration.landing import take_inventory
+from orchestration.loading import connect, load_landing, stamp_run
+from orchestration.loading.amplitude import STANDARD_COLUMNS
+from orchestration.settings import Settings
+
+_PLAN = """
+kind: tracking_plan
+name: Benchmark
+projects: ["1"]
+plans: {free: free, spark: SPARK}
+roles:
+  course_id: [event.course_id]
+  plan: [user.plan]
+  spoken_language: [user.language]
+  channel: [user.initial_utm_source]
+  email: [user.email]
+  country: [column.country]
+events:
+  lesson_completed: {meanings: [learning]}
+  page_viewed: {meanings: [visit]}
+  login: {meanings: [login]}
+"""
+
+
+def write_exports(folder: Path, events: int, files: int) -> None:
+    """Write `events` rows in `files` hourly files; a learner has about 25 of them."""
+    folder.mkdir(parents=True)
+    chance = random.Random(1)
+    learners = max(events // 25, 1)
+    blank = dict.fromkeys(sorted(STANDARD_COLUMNS - {"data_type"}))
+    for number in range(files):
+        hour = f"2024-01-{1 + number // 24:02d} {number % 24:02d}"
+        rows = []
+        for _ in range(events // files):
+            learner = chance.randrange(learners)
+            at = f"{hour}:{chance.randrange(60):02d}:{chance.randrange(60):02d}.123000"
+            row = blank | {
+                "$insert_id": str(uuid.UUID(int=chance.getrandbits(128))),
+                "amplitude_id": 10**11 + learner,
+                "app": 1,
+                "client_event_time": at,
+                "country": "France",
+                "device_id": str(uuid.UUID(int=learner)),
+                "event_properties": {
+                    "course_id": f"course-{learner % 50}",
+                    "lesson_id": f"lesson-{chance.randrange(500)}",
+                    "page": "/courses/introduction/chapters/one",
+                    "referrer": "https://example.org/some/path/to/a/page",
+                },
+                "event_time": at,
+                "event_type": chance.choice(["lesson_completed", "page_viewed", "login"]),
+                "ip_address": "203.0.113.7",
+                "library": "amplitude-ts/2.11.1",
+                "server_upload_time": at,
+                "session_id": 1_704_067_200_000 + learner,
+                "user_id": None if chance.random() < 0.2 else f"learner-{learner}",
+                "user_properties": {
+                    "email": f"learner-{learner}@example.org",
+                    "initial_utm_source": "newsletter",
+                    "language": "fr",
+                    "plan": "free",
+                },
+                "uuid": str(uuid.UUID(int=chance.getrandbits(128))),
+            }
+            rows.append(json.dumps(row, separators=(",", ":")))
+        name = f"1_{hour.replace(' ', '_')}#{number}.json.gz"
+        (folder / name).write_bytes(gzip.compress("\n".join(rows).encode() + b"\n", 6))
+
+
+def time_unzipping(folder: Path) -> float:
+    """Seconds that `zcat` takes on two processes, the measure that most would take."""
+    command = f"ls {folder}/*.gz | xargs -P2 -n10 zcat > /dev/null"
+    start = time.perf_counter()
+    subprocess.run(["/bin/sh", "-c", command], check=True)
+    return time.perf_counter() - start
+
+
+def time_loading(settings: Settings) -> float:
+    """Seconds from an empty warehouse to all events committed: find, hash, read, judge repeats."""
+    shutil.rmtree(settings.warehouse.parent, ignore_errors=True)
+    start = time.perf_counter()
+    with connect(settings) as connection:
+        load_landing(
+            connection,
+            settings,
+            contracts=read_contracts(settings.sources),
+            inventory=take_inventory(settings.landing),
+            run_id="benchmark",
+            load_number=stamp_run(connection, "benchmark"),
+            secret=b"the secret of the benchmark",
+        )
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Print a line a turn, and the median ratio."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--files", type=int, default=40)
+    parser.add_argument("--turns", type=int, default=5)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="northstar-benchmark-") as name:
+        folder = Path(name)
+        settings = Settings(data_dir=folder / "data", sources_dir=folder / "sources")
+        settings.sources.mkdir()
+        (settings.sources / "plan.yml").write_text(_PLAN)
+        write_exports(settings.landing / "amplitude", options.events, options.files)
+        print(f"{platform.machine()}, duckdb {duckdb.__version__}, {options.events:,} events")
+        ratios = []
+        for _ in range(options.turns):
+            unzipping = time_unzipping(settings.landing / "amplitude")
+            loading = time_loading(settings)
+            ratios.append(loading / unzipping)
+            print(f"zcat {unzipping:.2f} s, load {loading:.2f} s, ratio {ratios[-1]:.2f}")
+        print(f"median ratio {statistics.median(ratios):.2f}, best {min(ratios):.2f}")
+
+
+if __name__ == "__main__":
+    main()
