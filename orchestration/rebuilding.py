@@ -34,6 +34,7 @@ def rebuild(settings: Settings, run_id: str, display: Display) -> None:
 
     Raises:
         NorthstarError: what failed, in one sentence.
+        KeyboardInterrupt: the run was stopped; its steps have ended.
     """
     # Before anything of Dagster is imported, which takes seconds.
     display.status("Starting Dagster")
@@ -42,6 +43,7 @@ def rebuild(settings: Settings, run_id: str, display: Display) -> None:
     warnings.simplefilter("ignore")
 
     import dagster as dg
+    from dagster._core.errors import DagsterExecutionInterruptedError
 
     from orchestration.definitions import defs
     from orchestration.event_log import connections_kept
@@ -57,6 +59,8 @@ def rebuild(settings: Settings, run_id: str, display: Display) -> None:
                 run_id=run_id,
                 tags={".dagster/repository": "__repository__@northstar"},
             )
+        except DagsterExecutionInterruptedError:
+            raise KeyboardInterrupt from None
         except dg.DagsterError as error:
             raise _in_one_sentence(error) from error
 

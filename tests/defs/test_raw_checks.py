@@ -55,6 +55,7 @@ def test_missing_hours_warn_with_the_longest_gap_first_and_allow_for_quiet_night
         (201, 100.0, 8, False),
         (1, 100.0, 1, True),
         (1, None, 0, True),
+        (1, 99.0, 8, True),
     ],
 )
 def test_the_newest_day_may_have_half_to_double_the_usual_rows(

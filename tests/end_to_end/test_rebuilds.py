@@ -69,6 +69,21 @@ def test_after_a_kill_the_next_run_starts_at_once(
     assert list((school.data / "warehouse" / "runs").iterdir()) == []
 
 
+def test_a_stopped_run_ends_soon_and_says_so(school: School) -> None:
+    before = school.published.read_bytes()
+    process = school.start("run", NORTHSTAR_AS_OF="2026-06-10")
+    wait_until_it_builds(school)
+
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert errors.strip().endswith("Stopped. The published file is as it was.")
+    assert "Traceback" not in errors
+    assert school.published.read_bytes() == before
+    assert list((school.data / "warehouse" / "runs").iterdir()) == []
+
+
 def wait_until_it_builds(school: School) -> str:
     """Wait until a run has the lock and holds a slot of the pool; returns its id."""
     deadline = time.monotonic() + 120

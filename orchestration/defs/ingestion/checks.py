@@ -10,9 +10,11 @@ from orchestration.defs.run import RebuildRun
 from orchestration.loading import checks
 
 _MOST_NAMED = 30
-# Half or double of the usual is worth a look; what is usual takes some weeks to know.
+# Half or double of the usual is worth a look. What is usual takes some weeks to know, and a few
+# rows are half or double by chance.
 _TOO_FEW, _TOO_MANY = 0.5, 2.0
 _WEEKS_TO_JUDGE = 2
+_ROWS_TO_JUDGE = 100
 
 SCHEMA_DRIFT = dg.AssetCheckSpec(
     "schema_drift",
@@ -109,7 +111,8 @@ def volume(volumes: Sequence[checks.Volume]) -> dg.AssetCheckResult:
         f"project {found.project}: {found.rows:,} rows on {found.day} until {found.until_hour}:59 "
         f"UTC, usually {found.usual_rows:,.0f} (median of {found.weeks} weeks)"
         for found in volumes
-        if found.usual_rows
+        if found.usual_rows is not None
+        and found.usual_rows >= _ROWS_TO_JUDGE
         and found.weeks >= _WEEKS_TO_JUDGE
         and not _TOO_FEW <= found.rows / found.usual_rows <= _TOO_MANY
     ]
