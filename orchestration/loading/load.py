@@ -24,7 +24,6 @@ from orchestration.landing.names import (
     AMPLITUDE_MERGES,
     SATISMETER,
     SURVEYS,
-    ZENDESK_RESOURCES,
     FileName,
     read_name,
 )
@@ -42,7 +41,7 @@ from orchestration.loading.rows import stage
 from orchestration.loading.satismeter import SatismeterReader
 from orchestration.loading.scratch import Scratch
 from orchestration.loading.surveys import SurveyReader
-from orchestration.loading.zendesk import ZendeskReader
+from orchestration.loading.zendesk import ZENDESK_TABLES, ZendeskReader
 from orchestration.settings import Settings
 
 Progress = Callable[[int, int, str], None]
@@ -51,8 +50,7 @@ EVENTS_TABLE = "raw.events"
 SOURCE_TABLES: Mapping[str, str] = {
     AMPLITUDE_EVENTS: EVENTS_TABLE,
     AMPLITUDE_MERGES: "raw.amplitude_merges",
-    **{f"zendesk_{resource}": f"raw.zendesk_{resource}" for resource in ZENDESK_RESOURCES},
-    "zendesk_ticket_audits": "raw.zendesk_ticket_events",
+    **ZENDESK_TABLES,
     SATISMETER: "raw.satismeter_responses",
     SURVEYS: "raw.survey_responses",
 }
