@@ -18,6 +18,12 @@ SurveyRole = Literal[
     "response_id",
     "submitted_at",
     "period",
+    "wave",
+    "wave_date",
+    "invited_at",
+    "delivered",
+    "delivered_at",
+    "answered",
     "user_id",
     "email",
     "respondent_id",
@@ -32,7 +38,9 @@ SurveyRole = Literal[
     "would_not_have_happened",
 ]
 
-_DATED: Final = ("submitted_at", "outcome_date")
+_DATED: Final = ("submitted_at", "outcome_date", "wave_date", "invited_at", "delivered_at")
+# What only a row can say that is an invitation.
+_OF_INVITATIONS: Final = ("wave", "wave_date", "delivered", "delivered_at", "answered")
 # Identifiers are hashed when they are read; none of their columns may be kept as it is.
 _IDENTIFIERS: Final = ("user_id", "email", "respondent_id", "response_id")
 _ANSWERS: Final[dict[str, tuple[str, ...]]] = {
@@ -40,6 +48,8 @@ _ANSWERS: Final[dict[str, tuple[str, ...]]] = {
     "plan": SEGMENTS,
     "credited": ("yes", "no"),
     "would_not_have_happened": ("yes", "no"),
+    "delivered": ("yes", "no"),
+    "answered": ("yes", "no"),
 }
 # Python knows them as encodings of host names and program texts.
 _NO_FILE_ENCODINGS: Final = frozenset(
@@ -227,6 +237,11 @@ class Column(Place):
 class SurveyMapping(FileContract):
     """How the files of one survey, list of coach entries or list of contracts are read.
 
+    With `invited_at` among the columns, a row that has one is an invitation of a wave, answered or
+    not: a blank `submitted_at` (or `answered: no`) is then somebody who did not answer. The wave is
+    named by `wave`, else by its date; its date is `wave_date`, else `period`, else the first
+    invitation's.
+
     Attributes:
         survey: its name in the marts.
         source: what kind of evidence a report in it is.
@@ -253,6 +268,10 @@ class SurveyMapping(FileContract):
             _check_column(f"columns.{role}", role, column)
         for name, column in self.keep.items():
             _check_kept(f"keep.{name}", column, self.columns)
+        if "wave" in self.columns:
+            _refuse_identifier(
+                "columns.wave", self.columns["wave"], self.columns, "name the wave's own column"
+            )
         if "submitted_at" not in self.columns and "period" not in self.columns:
             raise ValueError(
                 "columns: nothing says when the answers were given; add `submitted_at`, or "
@@ -266,9 +285,40 @@ class SurveyMapping(FileContract):
                 raise ValueError(
                     "report_when: needs `columns.outcome_type`; add it or remove this."
                 )
+        self._check_invitations()
         if self.format.header_rows == 0:
             self._refuse_headers()
         return self
+
+    def _check_invitations(self) -> None:
+        columns = self.columns
+        if "invited_at" not in columns:
+            for key in _OF_INVITATIONS:
+                if key in columns:
+                    raise ValueError(
+                        f"columns.{key}: is known of invitations only; add `invited_at`, or remove "
+                        "this."
+                    )
+            return
+        if self.source != "survey":
+            raise ValueError(
+                f"columns.invited_at: a {self.source} invites nobody to answer; remove it, or "
+                "write `source: survey`."
+            )
+        if not columns.keys() & {"wave", "wave_date", "period"}:
+            raise ValueError(
+                "columns.invited_at: nothing says which wave an invitation belongs to; add "
+                "`wave_date` (such as the day of the mailing), `wave` (its name) or `period`."
+            )
+        if not columns.keys() & {"submitted_at", "answered"}:
+            raise ValueError(
+                "columns.invited_at: nothing says who answered; add `submitted_at`, which is blank "
+                "without an answer, or `answered`."
+            )
+        if {"delivered", "delivered_at"} <= columns.keys():
+            raise ValueError(
+                "columns.delivered_at: says the same as `delivered`; keep one of them."
+            )
 
     def _refuse_headers(self) -> None:
         places: dict[str, Place] = {
@@ -329,12 +379,19 @@ def _check_column(key: str, role: str, column: Column) -> None:
 def _check_kept(key: str, column: Column, columns: dict[SurveyRole, Column]) -> None:
     if column.formats:
         raise ValueError(f"{key}.formats: answers are kept as they are; remove the formats.")
+    _refuse_identifier(key, column, columns, "remove it from `keep`")
+
+
+def _refuse_identifier(
+    key: str, column: Column, columns: dict[SurveyRole, Column], remedy: str
+) -> None:
+    """A text that stays readable must not be the column of an id."""
     for role in _IDENTIFIERS:
         other = columns.get(role)
         if column.constant is None and other is not None and other.place == column.place:
             raise ValueError(
                 f"{key}: is the column of `{role}`, which enters the warehouse as a keyed hash "
-                "only; remove it from `keep`."
+                f"only; {remedy}."
             )
 
 

@@ -206,6 +206,11 @@ create table if not exists raw.survey_responses (
     source varchar not null,                 -- survey, coach, contract
     submitted_at timestamp,                  -- UTC; null where the file has no date
     period date,                             -- first day of the mapping's constant period
+    wave varchar,                            -- of an invitation, and so are the next four
+    wave_date date,
+    invited_at timestamp,                    -- UTC
+    is_delivered boolean,                    -- null = unknown
+    is_answered boolean,
     user_key uuid,
     email_key uuid,
     respondent_key uuid,                     -- an id that means something in this survey only

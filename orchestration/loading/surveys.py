@@ -31,7 +31,7 @@ _USUAL_ANSWERS: Final[Mapping[str, Mapping[str, str]]] = {
             **dict.fromkeys(("yes", "y", "true", "1"), "yes"),
             **dict.fromkeys(("no", "n", "false", "0"), "no"),
         }
-        for role in ("credited", "would_not_have_happened")
+        for role in ("credited", "would_not_have_happened", "delivered", "answered")
     },
 }
 # An outcome type that nobody knows: what was answered may be anything, and stays in the file.
@@ -131,11 +131,7 @@ class SurveyReader(CollectingReader):
             "submitted_text", submitted.formats if submitted else (), mapping.timezone
         )
         dated = date_in_formats("outcome_text", outcome_date.formats if outcome_date else ())
-        missing_time = (
-            "when submitted_text is null then 'submitted_at is empty'"
-            if submitted is not None and period is None
-            else ""
-        )
+        waves = _Waves(mapping)
         report = "outcome_answer is not null"
         if mapping.report_when is not None:
             condition = places.text(mapping.report_when)
@@ -171,7 +167,13 @@ class SurveyReader(CollectingReader):
                     {text("submitted_at")} as submitted_text,
                     {answer("outcome_type", literal(_UNKNOWN_TYPE))} as outcome_answer,
                     {text("outcome_date")} as outcome_text,
-                    {text("response_id")} as response_text
+                    {text("response_id")} as response_text,
+                    {text("wave")} as wave_text,
+                    {text("wave_date")} as wave_date_text,
+                    {text("invited_at")} as invited_text,
+                    {text("delivered_at")} as delivered_text,
+                    {answer("delivered")} as delivered_answer,
+                    {answer("answered")} as answered_answer
                 from answers
             ),
             parsed as (
@@ -180,8 +182,16 @@ class SurveyReader(CollectingReader):
                     row_number() over (partition by canonical order by line_number) as nth,
                     {submitted_at} as submitted_at,
                     {dated} as outcome_date,
-                    {report} as is_outcome_report
+                    {constant_period}::date as period,
+                    {waves.columns()}
                 from texts
+            ),
+            judged as (
+                select
+                    *,
+                    -- Of who did not answer, a constant type or a left-over reports nothing.
+                    {report} and is_answered is distinct from false as is_outcome_report
+                from parsed
             )
             select
                 {file_id}::bigint as file_id,
@@ -195,7 +205,14 @@ class SurveyReader(CollectingReader):
                 {literal(survey)} as survey,
                 {literal(mapping.source)} as source,
                 submitted_at,
-                {constant_period}::date as period,
+                period,
+                case when invited_at is not null
+                    then coalesce(wave_text, wave_date::varchar, period::varchar) end as wave,
+                case when invited_at is not null then coalesce(wave_date, period) end as wave_date,
+                invited_at,
+                case when invited_at is not null then is_delivered or is_answered end
+                    as is_delivered,
+                case when invited_at is not null then is_answered end as is_answered,
                 user_key({text("user_id")}) as user_key,
                 email_key({text("email")}) as email_key,
                 keyed_uuid({literal(f"respondent:{survey}:")} || {text("respondent_id")})
@@ -217,11 +234,11 @@ class SurveyReader(CollectingReader):
                 case
                     when problem is not null then problem
                     when {is_blank("array_to_string(record, '')")} then 'holds no answer'
-                    {missing_time}
+                    {waves.problems()}
                     when submitted_text is not null and submitted_at is null
                         then 'submitted_at is not a time as the mapping says it is written'
                 end as problem
-            from parsed
+            from judged
         """
 
     def _answer(
@@ -241,6 +258,68 @@ class SurveyReader(CollectingReader):
         )
         unknown = f"case when {text} is not null then {otherwise} end" if otherwise else "null"
         return f"case {_folded(text)} {cases} else {unknown} end"
+
+
+class _Waves:
+    """Invitations in SQL: who was invited when, who got and who answered it.
+
+    Works on the columns that `_rows` has at that point: the texts of the row, and `submitted_at`
+    and `period`, which are parsed.
+    """
+
+    def __init__(self, mapping: SurveyMapping) -> None:
+        self._mapping = mapping
+        self._invites = "invited_at" in mapping.columns
+
+    def columns(self) -> str:
+        """The columns wave_date, invited_at, is_delivered and is_answered.
+
+        Where the mapping has `answered`, only a yes is an answer; else a time of submission is.
+        """
+        delivered = "delivered_answer = 'yes'"
+        if "delivered_at" in self._mapping.columns:
+            # A text that is no time, such as `N`, tells nothing for sure.
+            delivered = (
+                f"case when delivered_text is null then false "
+                f"when {self._time('delivered_at', 'delivered_text')} is not null then true end"
+            )
+        answered = "null::boolean"
+        if self._invites and "answered" in self._mapping.columns:
+            answered = "answered_answer is not distinct from 'yes'"
+        elif self._invites:
+            answered = "submitted_text is not null"
+        return (
+            f"{date_in_formats('wave_date_text', self._formats('wave_date'))} as wave_date, "
+            f"{self._time('invited_at', 'invited_text')} as invited_at, "
+            f"{delivered} as is_delivered, {answered} as is_answered"
+        )
+
+    def problems(self) -> str:
+        """The branches of a `case` that name what is wrong with a row."""
+        has_period = "period" in self._mapping.columns
+        problems = {
+            "invited_text is not null and invited_at is null": (
+                "invited_at is not a time as the mapping says it is written"
+            ),
+            "wave_date_text is not null and wave_date is null": (
+                "wave_date is not a date as the mapping says it is written"
+            ),
+        }
+        if "submitted_at" in self._mapping.columns and not has_period:
+            is_open = " and (invited_at is null or is_answered)" if self._invites else ""
+            problems[f"submitted_text is null{is_open}"] = "submitted_at is empty"
+        if self._invites and not has_period:
+            problems["invited_at is not null and wave_text is null and wave_date is null"] = (
+                "says not which wave the invitation belongs to"
+            )
+        return " ".join(f"when {wrong} then {literal(why)}" for wrong, why in problems.items())
+
+    def _time(self, role: str, text: str) -> str:
+        return time_in_formats(text, self._formats(role), self._mapping.timezone)
+
+    def _formats(self, role: str) -> Sequence[str]:
+        column = self._mapping.columns.get(role)  # type: ignore[call-overload]
+        return column.formats if column is not None else ()
 
 
 class _Places:
@@ -359,7 +438,7 @@ _COLLECT: Final = f"""
     insert into {COLLECTED} by name
     select
         file_id, line_number, row_hash, response_id, survey, source, submitted_at, period,
-        user_key, email_key, respondent_key, course_id, plan, language, method, nps_score,
+        wave, wave_date, invited_at, is_delivered, is_answered, user_key, email_key, respondent_key, course_id, plan, language, method, nps_score,
         is_outcome_report, outcome_type, outcome_date, outcome_date_text, credited,
         would_not_have_happened, answers
     from survey_rows

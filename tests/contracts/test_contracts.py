@@ -238,6 +238,63 @@ def test_a_wrong_tracking_plan_is_refused(
             "keep.mail",
             "keyed hash",
         ),
+        ("outcome_type: {", "wave: {header: W}\n  outcome_type: {", "columns.wave", "invited_at"),
+        (
+            "outcome_type: {",
+            "delivered: {header: D}\n  outcome_type: {",
+            "columns.delivered",
+            "add `invited_at`, or remove",
+        ),
+        (
+            "outcome_type: {",
+            "invited_at: {header: I}\n  outcome_type: {",
+            "columns.invited_at",
+            "add `wave_date`",
+        ),
+        (
+            'submitted_at: {header: Date, formats: ["%d/%m/%Y"]}',
+            "period: {constant: 2024-01-01}\n  invited_at: {header: I}",
+            "columns.invited_at",
+            "nothing says who answered",
+        ),
+        (
+            "outcome_type: {",
+            "invited_at: {constant: soon}\n  wave: {constant: w}\n  outcome_type: {",
+            "columns.invited_at.constant",
+            "YYYY-MM-DD",
+        ),
+        (
+            "outcome_type: {",
+            "invited_at: {header: I}\n  wave_date: {header: I, values: {a: b}}\n  outcome_type: {",
+            "columns.wave_date.values",
+            "remove them",
+        ),
+        (
+            "outcome_type: {",
+            "invited_at: {header: I}\n  wave: {header: W}\n  delivered: {header: D}\n"
+            "  delivered_at: {header: A}\n  outcome_type: {",
+            "columns.delivered_at",
+            "keep one",
+        ),
+        (
+            "outcome_type: {",
+            "invited_at: {header: I}\n  wave: {header: E}\n  email: {header: E}\n  outcome_type: {",
+            "columns.wave",
+            "keyed hash",
+        ),
+        (
+            "outcome_type: {",
+            "invited_at: {header: I}\n  wave: {header: W}\n"
+            "  answered: {header: A, values: {Done: finished}}\n  outcome_type: {",
+            "columns.answered.values",
+            "yes, no",
+        ),
+        (
+            'source: survey\nfiles: ["surveys/alumni*.csv"]\ncolumns:',
+            'source: coach\nfiles: ["c*.csv"]\ncolumns:\n  invited_at: {header: I}',
+            "columns.invited_at",
+            "invites nobody",
+        ),
         (
             'outcome_type: {header: Type, values: {"Got a job": new_job, Nothing: null}}',
             "credited: {header: C}",

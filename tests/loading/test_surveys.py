@@ -159,6 +159,106 @@ def test_an_empty_time_is_quarantined_unless_the_mapping_has_a_period(desk: Desk
     assert values(rows, "submitted_at", "period") == [(None, date(2017, 6, 1))]
 
 
+WAVE: dict[str, Any] = {
+    "email": {"header": "mail"},
+    "invited_at": {"header": "sent", "formats": ["%d/%m/%Y %H:%M"]},
+    "submitted_at": {"header": "done"},
+    "outcome_type": {"constant": "new_job"},
+}
+INVITATION = ("wave", "wave_date", "is_delivered", "is_answered", "is_outcome_report")
+
+
+def test_who_was_invited_and_did_not_answer_is_loaded_and_reports_nothing(desk: Desk) -> None:
+    delivered = {"header": "state", "values": {"Sent": "yes", "Bounced": "no"}}
+    columns = {**WAVE, "wave_date": {"header": "wave"}, "delivered": delivered}
+    rows = desk.read(
+        reader(timezone="Europe/Paris", columns=columns),
+        "mail,sent,wave,state,done\n"
+        "a@x.org,10/03/2025 09:00,2025-03-10,Sent,2025-03-12 10:00:00\n"
+        "b@x.org,10/03/2025 09:00,2025-03-10,Sent,\n"
+        "c@x.org,10/03/2025 09:00,2025-03-10,bounced,\n"
+        # Nobody knows whether it arrived, unless it was answered.
+        "d@x.org,10/03/2025 09:00,2025-03-10,?,\n"
+        "e@x.org,10/03/2025 09:00,2025-03-10,,2025-03-13 10:00:00\n"
+        # An open link: an answer that nobody was invited to.
+        "f@x.org,,2025-03-10,,2025-03-14 10:00:00\n",
+    )
+    wave = ("2025-03-10", date(2025, 3, 10))
+    assert values(rows, *INVITATION) == [
+        (*wave, True, True, True),
+        (*wave, True, False, False),
+        (*wave, False, False, False),
+        (*wave, None, False, False),
+        (*wave, True, True, True),
+        (None, None, None, None, True),
+    ]
+    assert rows[1]["invited_at"] == datetime(2025, 3, 10, 8, 0)
+    assert rows[1]["submitted_at"] is None
+    assert desk.counts[0].newest_at == datetime(2025, 3, 14, 9, 0)
+    assert values(desk.select("from raw.unknown_fields"), "field", "occurrences") == [
+        ("delivered: answers that the mapping does not name", 1)
+    ]
+
+
+def test_the_mapping_can_say_who_answered_where_every_row_has_a_time(desk: Desk) -> None:
+    columns = {
+        **WAVE,
+        "wave": {"constant": "Alumni 2025"},
+        "wave_date": {"constant": "2025-03-01"},
+        "delivered_at": {"header": "arrived"},
+        "answered": {"header": "status", "values": {"Complete": "yes", "Partial": "no"}},
+    }
+    rows = desk.read(
+        reader(columns=columns),
+        "mail,sent,arrived,done,status\n"
+        "a@x.org,10/03/2025 09:00,2025-03-10,2025-03-12,complete\n"
+        "b@x.org,10/03/2025 09:00,2025-03-10,2025-03-12,Partial\n"
+        "c@x.org,10/03/2025 09:00,,2025-03-12,\n"
+        "d@x.org,10/03/2025 09:00,N,,\n",
+    )
+    wave = ("Alumni 2025", date(2025, 3, 1))
+    assert values(rows, *INVITATION) == [
+        (*wave, True, True, True),
+        (*wave, True, False, False),
+        (*wave, False, False, False),
+        (*wave, None, False, False),
+    ]
+
+
+def test_the_wave_of_a_file_without_dates_is_its_period(desk: Desk) -> None:
+    columns = {
+        "user_id": {"header": "id"},
+        "period": {"constant": "2024-06-01"},
+        "invited_at": {"constant": "2024-06-01"},
+        "answered": {"header": "answered"},
+    }
+    rows = desk.read(reader(columns=columns), "id,answered\n1,yes\n2,\n")
+    assert values(rows, "wave", "wave_date", "is_answered", "is_delivered") == [
+        ("2024-06-01", date(2024, 6, 1), True, True),
+        ("2024-06-01", date(2024, 6, 1), False, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ("a@x.org,,2025-03-10,", "submitted_at is empty"),
+        ("a@x.org,yesterday,2025-03-10,", "invited_at is not a time"),
+        ("a@x.org,10/03/2025 09:00,spring,", "wave_date is not a date"),
+        ("a@x.org,10/03/2025 09:00,,", "says not which wave"),
+        ("a@x.org,10/03/2025 09:00,2025-03-10,soon", "submitted_at is not a time"),
+    ],
+)
+def test_an_invitation_that_cannot_be_placed_is_quarantined(
+    desk: Desk, row: str, problem: str
+) -> None:
+    columns = {**WAVE, "wave_date": {"header": "wave"}}
+    assert desk.read(reader(columns=columns), f"mail,sent,wave,done\n{row}\n") == []
+    ((_, line, reason),) = desk.quarantined
+    assert line == 2
+    assert reason.startswith(problem)
+
+
 def test_an_outcome_date_that_is_none_is_kept_as_written(desk: Desk) -> None:
     columns = {
         **ANSWERS,

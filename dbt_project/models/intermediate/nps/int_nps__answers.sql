@@ -5,6 +5,7 @@ with
             response_id,
             survey,
             submitted_at,
+            invited_at,
             period,
             user_key,
             email_key,
@@ -42,10 +43,14 @@ with
         select
             survey_responses.response_id,
             survey_responses.survey,
+            -- Whoever has not answered stands in the month of the invitation.
             coalesce(
-                survey_responses.submitted_at, {{ start_of_day("survey_responses.period") }}
+                survey_responses.submitted_at,
+                survey_responses.invited_at,
+                {{ start_of_day("survey_responses.period") }}
             ) as responded_at,
-            survey_responses.submitted_at is null as is_dated_by_period,
+            survey_responses.submitted_at is null
+            and survey_responses.invited_at is null as is_dated_by_period,
             survey_responses.user_key,
             survey_responses.email_key,
             survey_responses.respondent_key,
