@@ -17,6 +17,7 @@ from orchestration.publishing.publications import (
     current_publication,
     nothing_new,
     published_file,
+    restricted_file,
 )
 from orchestration.publishing.writing import publish
 
@@ -33,5 +34,6 @@ __all__ = [
     "publish",
     "published_file",
     "render_headline",
+    "restricted_file",
     "settings_digest",
 ]

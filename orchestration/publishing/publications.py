@@ -2,8 +2,10 @@
 
 published/
     northstar.duckdb -> current/northstar.duckdb    what BI tools open
+    restricted.duckdb -> current/restricted.duckdb  comments, for the owner of the files alone
     current -> publications/<id>                    the one link that a publication moves
     publications/<id>/northstar.duckdb              read-only, like everything beside it
+    publications/<id>/restricted.duckdb             mode 0600: free text, no BI tool's business
     publications/<id>/parquet/<schema>/<table>.parquet
     publications/<id>/publication.json
     publications/.<id>/                             being written, or left by a killed run
@@ -24,9 +26,10 @@ from orchestration.publishing.fingerprint import Fingerprint
 from orchestration.settings import Settings
 
 # Publications of another layout are not "nothing new": raise it when what is written changes.
-LAYOUT = 1
+LAYOUT = 2
 # The catalog that drivers show is the stem of this name.
 DATABASE_FILE = "northstar.duckdb"
+RESTRICTED_FILE = "restricted.duckdb"
 
 _ID_TIME = "%Y%m%dT%H%M%SZ"
 _MANIFEST_FILE = "publication.json"
@@ -63,6 +66,7 @@ class Publication(BaseModel):
         content: digest of all marts but those of schema `ops`, which tell how they came about:
             the same landing files give the same one.
         tables: what is in it.
+        restricted: what is in the file beside it that only its owner may read.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -76,11 +80,17 @@ class Publication(BaseModel):
     fingerprint: Fingerprint
     content: str
     tables: tuple[PublishedTable, ...]
+    restricted: tuple[PublishedTable, ...] = ()
 
 
 def published_file(settings: Settings) -> Path:
     """The path that BI tools open; a link to the current publication."""
     return settings.published / DATABASE_FILE
+
+
+def restricted_file(settings: Settings) -> Path:
+    """The path of what only its owner may read; absent when the publication has nothing such."""
+    return settings.published / RESTRICTED_FILE
 
 
 def current_publication(settings: Settings) -> Publication | None:
@@ -138,11 +148,20 @@ def next_id(settings: Settings, run_id: str, now: datetime) -> str:
 
 def make_current(settings: Settings, publication_id: str) -> None:
     """Show a publication to readers. One rename: they see the old one or this one."""
-    # The outer link first: once `current` points to the publication, all is done.
-    outer = Path("current") / DATABASE_FILE
-    if not published_file(settings).is_symlink() or published_file(settings).readlink() != outer:
-        point_link(published_file(settings), outer)
+    # The outer links first: once `current` points to the publication, all is done.
+    _link_outside(published_file(settings))
+    if (publications_folder(settings) / publication_id / RESTRICTED_FILE).is_file():
+        _link_outside(restricted_file(settings))
+    else:
+        restricted_file(settings).unlink(missing_ok=True)
     point_link(_current_link(settings), Path("publications") / publication_id)
+
+
+def _link_outside(link: Path) -> None:
+    """Let a file of `published/` be that of the current publication."""
+    target = Path("current") / link.name
+    if not link.is_symlink() or link.readlink() != target:
+        point_link(link, target)
 
 
 def remove_leftovers(settings: Settings) -> None:

@@ -19,6 +19,7 @@ from orchestration.publishing.fingerprint import Fingerprint
 from orchestration.publishing.publications import (
     DATABASE_FILE,
     LAYOUT,
+    RESTRICTED_FILE,
     Publication,
     PublishedTable,
     make_current,
@@ -43,9 +44,11 @@ from orchestration.settings import Settings
 # Opens in drivers from 0.10.3 on; the default of DuckDB 2 opens in none of the older ones.
 _STORAGE_VERSION = "v1.0.0"
 _ATTACHED = "publication"
+_RESTRICTED = "restricted"
 _AS_OF = Relation("intermediate", "int_as_of")
 _PUBLISHED_AT = Relation("ops", "published_at")
 _READABLE_BY_ALL = 0o444
+_OWNER_ONLY = 0o600
 _FOLDER_MODE = 0o755
 
 
@@ -56,6 +59,7 @@ def publish(
     run_id: str,
     relations: Sequence[str],
     fingerprint: Fingerprint,
+    restricted: Sequence[str] = (),
 ) -> Publication:
     """Copy marts from the warehouse into a new publication and show it to readers.
 
@@ -69,6 +73,7 @@ def publish(
         run_id: the run; the warehouse must carry its stamp.
         relations: `schema.table` of tables or views to publish.
         fingerprint: the inputs that the run has read, not those that lie there by now.
+        restricted: `schema.table` of what goes to a file of its own, mode 0600, and nowhere else.
 
     Raises:
         PublishingError: the warehouse was written by another run, a relation is missing or has
@@ -76,6 +81,12 @@ def publish(
             stays.
     """
     wanted = _parse(relations)
+    private = sorted({Relation.parse(text) for text in restricted})
+    if shared := set(wanted) & set(private):
+        raise PublishingError(
+            f"{min(shared)} is both published and restricted: readers would see what only the "
+            "owner may. Let its `meta` say one of the two."
+        )
     with rebuild_lock(settings, run_id):
         _make_folder(settings.published)
         _make_folder(publications_folder(settings))
@@ -87,6 +98,9 @@ def publish(
         try:
             publication = _write(
                 connection, draft, publication_id, published_at, run_id, wanted, fingerprint
+            )
+            publication = publication.model_copy(
+                update={"restricted": _write_restricted(connection, draft, run_id, private)}
             )
             _check(draft, publication, settings)
             _seal(draft, publication)
@@ -168,19 +182,55 @@ def _write(
     return publication
 
 
+def _write_restricted(
+    connection: duckdb.DuckDBPyConnection, draft: Path, run_id: str, wanted: Sequence[Relation]
+) -> tuple[PublishedTable, ...]:
+    """Write the file that only its owner may read; none without anything to write.
+
+    It grows in a folder that nobody else may enter, since DuckDB makes files by the umask.
+    """
+    if not wanted:
+        return ()
+    folder = draft / _RESTRICTED
+    folder.mkdir(mode=0o700)
+    path = folder / RESTRICTED_FILE
+    try:
+        with connection.cursor() as cursor, _attached(cursor, path, _RESTRICTED):
+            warehouse = str(cursor.execute("select current_database()").fetchall()[0][0])
+            with _transaction(cursor):
+                _refuse_another_runs_tables(cursor, warehouse, run_id)
+                comments = read_comments(cursor, warehouse)
+                tables = tuple(
+                    _copy(cursor, warehouse, relation, comments.get(relation, ()), _RESTRICTED)
+                    for relation in wanted
+                )
+            cursor.execute(f"checkpoint {_RESTRICTED}")
+    except duckdb.Error as error:
+        raise PublishingError(
+            f"Writing the restricted file failed: {_reduced(error)}. The old publication stays; "
+            "correct the cause, such as a full disk, and run again."
+        ) from None
+    path.chmod(_OWNER_ONLY)
+    path.rename(draft / RESTRICTED_FILE)
+    folder.rmdir()
+    return tables
+
+
 @contextmanager
-def _attached(cursor: duckdb.DuckDBPyConnection, path: Path) -> Iterator[None]:
+def _attached(
+    cursor: duckdb.DuckDBPyConnection, path: Path, catalog: str = _ATTACHED
+) -> Iterator[None]:
     """Attach a new file, and let go of it whatever happens: it is attached for all cursors."""
     cursor.execute(
-        f"attach {literal(str(path))} as {_ATTACHED} (storage_version '{_STORAGE_VERSION}')"
+        f"attach {literal(str(path))} as {catalog} (storage_version '{_STORAGE_VERSION}')"
     )
     try:
         yield
     except BaseException:
         with suppress(duckdb.Error):  # the first error is the one to tell
-            cursor.execute(f"detach {_ATTACHED}")
+            cursor.execute(f"detach {catalog}")
         raise
-    cursor.execute(f"detach {_ATTACHED}")
+    cursor.execute(f"detach {catalog}")
 
 
 @contextmanager
@@ -239,6 +289,7 @@ def _copy(
     warehouse: str,
     relation: Relation,
     comments: Iterable[tuple[str | None, str]],
+    catalog: str = _ATTACHED,
 ) -> PublishedTable:
     """Copy one relation without its constraints, which older drivers cannot all read."""
     columns = read_columns(cursor, warehouse, relation)
@@ -247,9 +298,9 @@ def _copy(
             f"{relation} is not in the warehouse. Build it, or take it out of what is published."
         )
     refuse_unreadable_types(relation, columns)
-    cursor.execute(f"create schema if not exists {_ATTACHED}.{identifier(relation.schema)}")
-    cursor.execute(f"create table {relation.sql(_ATTACHED)} as from {relation.sql(warehouse)}")
-    write_comments(cursor, _ATTACHED, relation, comments)
+    cursor.execute(f"create schema if not exists {catalog}.{identifier(relation.schema)}")
+    cursor.execute(f"create table {relation.sql(catalog)} as from {relation.sql(warehouse)}")
+    write_comments(cursor, catalog, relation, comments)
     return summarise(cursor, warehouse, relation, columns)
 
 
@@ -316,17 +367,27 @@ def _parquet_file(folder: Path, relation: Relation) -> Path:
 
 
 def _check(draft: Path, publication: Publication, settings: Settings) -> None:
-    """Open the copy as a reader does and compare each table with what the warehouse holds."""
+    """Open the copies as a reader does and compare each table with what the warehouse holds."""
+    _check_database(draft / DATABASE_FILE, publication.tables, settings, draft)
+    if publication.restricted:
+        _check_database(draft / RESTRICTED_FILE, publication.restricted, settings)
+
+
+def _check_database(
+    path: Path,
+    tables: Sequence[PublishedTable],
+    settings: Settings,
+    with_parquet_in: Path | None = None,
+) -> None:
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": settings.memory_limit
     }
     if settings.threads is not None:
         config["threads"] = settings.threads
-    path = draft / DATABASE_FILE
     try:
         with duckdb.connect(str(path), read_only=True, config=config) as reader:
             catalog = path.stem
-            for table in publication.tables:
+            for table in tables:
                 relation = Relation.parse(table.relation)
                 columns = read_columns(reader, catalog, relation)
                 found = summarise(reader, catalog, relation, columns)
@@ -336,7 +397,8 @@ def _check(draft: Path, publication: Publication, settings: Settings) -> None:
                         f"{table.checksum}) and {found.rows} in its copy ({found.checksum}). The "
                         "old publication stays; run again, and look at the disk if it comes back."
                     )
-                _check_parquet(reader, _parquet_file(draft, relation), table)
+                if with_parquet_in is not None:
+                    _check_parquet(reader, _parquet_file(with_parquet_in, relation), table)
     except duckdb.Error as error:
         raise PublishingError(
             f"The copy cannot be read: {_reduced(error)}. The old publication stays; run again, "
@@ -356,11 +418,14 @@ def _check_parquet(reader: duckdb.DuckDBPyConnection, path: Path, table: Publish
 
 
 def _seal(draft: Path, publication: Publication) -> None:
-    """Flush everything to disk, make it read-only, and write down what it is, last of all."""
+    """Flush everything to disk, make it read-only, and write down what it is, last of all.
+
+    The restricted file keeps the mode that hides it from everybody but its owner.
+    """
     for folder, _, names in os.walk(draft):
         for name in names:
             path = Path(folder) / name
-            path.chmod(_READABLE_BY_ALL)
+            path.chmod(_OWNER_ONLY if name == RESTRICTED_FILE else _READABLE_BY_ALL)
             sync(path)
         Path(folder).chmod(_FOLDER_MODE)
         sync(Path(folder))

@@ -7,6 +7,7 @@ from orchestration.transforming.manifest import (
     parse,
     published_relations,
     read_manifest,
+    restricted_relations,
 )
 from orchestration.transforming.variables import dbt_variables, project_digest
 
@@ -22,4 +23,5 @@ __all__ = [
     "published_relations",
     "read_manifest",
     "record_build",
+    "restricted_relations",
 ]

@@ -70,9 +70,23 @@ def published_relations(manifest: Manifest) -> list[str]:
     )
 
 
+def restricted_relations(manifest: Manifest) -> list[str]:
+    """`schema.table` of the models that only the owner may read: those with `meta.restricted`."""
+    return sorted(
+        f"{node['schema']}.{node['alias']}"
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "model" and is_restricted(node)
+    )
+
+
 def is_published(node: Mapping[str, Any]) -> bool:
     """Whether a model of the manifest belongs to the published tables."""
     return bool(node["config"].get("meta", {}).get("published"))
+
+
+def is_restricted(node: Mapping[str, Any]) -> bool:
+    """Whether a model of the manifest goes to the restricted file, and to no other."""
+    return bool(node["config"].get("meta", {}).get("restricted"))
 
 
 def _digest_file(settings: Settings) -> Path:

@@ -10,7 +10,7 @@ from orchestration.defs.transform import assets as transform
 from orchestration.defs.transform.project import manifest, published_marts
 from orchestration.progress import Progress, tell
 from orchestration.publishing import publish, published_file
-from orchestration.transforming import published_relations
+from orchestration.transforming import published_relations, restricted_relations
 
 
 @dg.asset(
@@ -22,7 +22,8 @@ from orchestration.transforming import published_relations
     kinds={"duckdb", "parquet"},
     freshness_policy=NIGHTLY,
     description="The DuckDB file that BI tools read, with its Parquet copies: all marts of one run "
-    "whose every test and check passed.",
+    "whose every test and check passed. What only its owner may read lies in `restricted.duckdb` "
+    "beside it.",
 )
 def published_northstar(
     context: dg.AssetExecutionContext, rebuild_run: dg.ResourceParam[RebuildRun]
@@ -39,6 +40,7 @@ def published_northstar(
             run_id=rebuild_run.run_id,
             relations=relations,
             fingerprint=rebuild_run.fingerprint,
+            restricted=restricted_relations(manifest()),
         )
     rows = {table.relation: table.rows for table in publication.tables}
     return dg.MaterializeResult(

@@ -12,7 +12,7 @@ from dagster_dbt import DagsterDbtTranslator
 from orchestration.defs.conventions import NIGHTLY, OWNERS
 from orchestration.settings import read_settings
 from orchestration.transforming import ensure_manifest, read_manifest
-from orchestration.transforming.manifest import is_published
+from orchestration.transforming.manifest import is_published, is_restricted
 
 
 class Translator(DagsterDbtTranslator):
@@ -32,7 +32,7 @@ class Translator(DagsterDbtTranslator):
         """Published marts have to be fresh."""
         spec = super().get_asset_spec(manifest, unique_id, project)
         props = self.get_resource_props(manifest, unique_id)
-        if props["resource_type"] == "model" and is_published(props):
+        if props["resource_type"] == "model" and (is_published(props) or is_restricted(props)):
             return spec.replace_attributes(freshness_policy=NIGHTLY)
         return spec
 
@@ -61,9 +61,9 @@ def attach_tests(found: Mapping[str, Any]) -> None:
 
 
 def published_marts() -> list[dg.AssetKey]:
-    """The assets that are published."""
+    """The assets that are published, for everybody or for the owner of the restricted file."""
     return [
         translator.get_asset_spec(manifest(), unique_id, None).key
         for unique_id, node in manifest()["nodes"].items()
-        if node["resource_type"] == "model" and is_published(node)
+        if node["resource_type"] == "model" and (is_published(node) or is_restricted(node))
     ]
