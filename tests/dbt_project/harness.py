@@ -119,11 +119,12 @@ class School:
         self._numbers = itertools.count(1)
         self.settings.warehouse.parent.mkdir(parents=True, exist_ok=True)
         schema = REPOSITORY / "orchestration" / "loading" / "schema.sql"
-        with self._connection() as connection:
+        with self.connection() as connection:
             connection.execute(schema.read_text())
 
     @contextmanager
-    def _connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection to the warehouse."""
         connection = duckdb.connect(str(self.settings.warehouse))
         try:
             yield connection
@@ -135,7 +136,7 @@ class School:
         a value: a running number, a fresh key, an empty text, false, or the row's own time.
         """
         rows = list(rows)
-        with self._connection() as connection:
+        with self.connection() as connection:
             columns = connection.execute(
                 "select column_name, data_type, is_nullable from duckdb_columns() "
                 "where schema_name = 'raw' and table_name = ? order by column_index",
@@ -274,9 +275,17 @@ class School:
         self, queries: Sequence[str], **variables: str | int | None
     ) -> list[list[tuple[Any, ...]]]:
         """The rows of each of several queries with Jinja in them, compiled in one go."""
+        return [self.query(sql) for sql in self.compile_all(queries, **variables)]
+
+    def compile_all(self, queries: Sequence[str], **variables: str | int | None) -> list[str]:
+        """The SQL of each of several queries with Jinja in them, compiled in one go.
+
+        Raises:
+            AssertionError: with dbt's message, if one of them does not compile.
+        """
         result = self._invoke(["compile", "--inline", _BETWEEN.join(queries)], variables)
-        compiled = result.results[0].node.compiled_code.split(_BETWEEN)
-        return [self.query(sql) for sql in compiled]
+        compiled: list[str] = result.results[0].node.compiled_code.split(_BETWEEN)
+        return compiled
 
     def _invoke(self, arguments: Sequence[str], variables: Mapping[str, str | int | None]) -> Any:
         manifest, target = parsed_project()
@@ -304,12 +313,12 @@ class School:
 
     def execute(self, sql: str) -> None:
         """Run a statement in the warehouse."""
-        with self._connection() as connection:
+        with self.connection() as connection:
             connection.execute(sql)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a query."""
-        with self._connection() as connection:
+        with self.connection() as connection:
             return list(connection.execute(sql).fetchall())
 
     def table(self, name: str, columns: str = "*") -> list[tuple[Any, ...]]:
