@@ -31,3 +31,11 @@ class PublishingError(NorthstarError):
 
 class TransformError(NorthstarError):
     """dbt failed: a model did not build or an error-severity test did not pass."""
+
+
+class ChartingError(NorthstarError):
+    """A plot was not drawn; no figure depends on one."""
+
+
+class ChainError(NorthstarError):
+    """The chain of snapshots in `data/state` is not as it was written, or cannot be continued."""

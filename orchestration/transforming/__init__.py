@@ -1,6 +1,6 @@
 """Runs dbt inside this process. Importing it costs nothing: dbt is imported when it is used."""
 
-from orchestration.transforming.building import BuildResult, FinishedNode, build
+from orchestration.transforming.building import Answer, BuildResult, FinishedNode, build
 from orchestration.transforming.history import last_built_digest, record_build
 from orchestration.transforming.manifest import (
     ensure_manifest,
@@ -12,6 +12,7 @@ from orchestration.transforming.manifest import (
 from orchestration.transforming.variables import dbt_variables, project_digest
 
 __all__ = [
+    "Answer",
     "BuildResult",
     "FinishedNode",
     "build",

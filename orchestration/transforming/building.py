@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from orchestration.errors import TransformError
@@ -23,6 +24,19 @@ _BAD = ("error", "fail", "runtime error", "partial success")
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What a query found in a model that had just been built.
+
+    Attributes:
+        rows: by column name; none where it failed.
+        error: why it failed, in words.
+    """
+
+    rows: Sequence[Mapping[str, Any]] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True)
 class FinishedNode:
     """What became of one model, seed, test or unit test.
 
@@ -34,6 +48,7 @@ class FinishedNode:
         seconds: how long it took.
         columns: name to type of what was built; empty for tests.
         row_count: rows of what was built; null for tests and views.
+        answers: to the queries that were to be asked of it, in their order.
         event: dbt's own event, as a dictionary.
     """
 
@@ -44,6 +59,7 @@ class FinishedNode:
     seconds: float
     columns: Mapping[str, str] = field(default_factory=dict)
     row_count: int | None = None
+    answers: Sequence[Answer] = ()
     event: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -105,6 +121,7 @@ def build(
     indirect_selection: str | None = None,
     stop: threading.Event | None = None,
     with_unit_tests: bool = False,
+    queries: Mapping[str, Sequence[str]] = MappingProxyType({}),
     project_dir: Path = DBT_PROJECT_DIR,
 ) -> BuildResult:
     """Build models and run their data tests.
@@ -119,12 +136,14 @@ def build(
         stop: once set, no further node starts.
         with_unit_tests: they judge the code, not the data, and take longer than the models: they
             belong to the tests of the repository.
+        queries: by model, asked when it has been built; what it is made from is built by then. One
+            that fails fails nothing.
         project_dir: the project.
 
     Raises:
         TransformError: dbt could not start, or was stopped.
     """
-    watcher = _Watcher(on_event, stop or threading.Event())
+    watcher = _Watcher(on_event, stop or threading.Event(), queries)
     command = ["build", "--no-write-json", *select]
     if not with_unit_tests:
         command.append("--exclude-resource-type=unit_test")
@@ -149,12 +168,18 @@ def build(
 class _Watcher:
     """Turns dbt's events into finished nodes; dbt calls it from every one of its threads."""
 
-    def __init__(self, on_event: Callable[[FinishedNode], None], stop: threading.Event) -> None:
+    def __init__(
+        self,
+        on_event: Callable[[FinishedNode], None],
+        stop: threading.Event,
+        queries: Mapping[str, Sequence[str]],
+    ) -> None:
         self.nodes: list[FinishedNode] = []
         self.error: Exception | None = None
         self.stopped = False
         self._on_event = on_event
         self._stop = stop
+        self._queries = queries
         self._lock = threading.Lock()
 
     def __call__(self, message: EventMsg) -> None:
@@ -166,7 +191,7 @@ class _Watcher:
         if name != "NodeFinished":
             return
         with self._lock:
-            node = _read_event(message)
+            node = _read_event(message, self._queries)
             self.nodes.append(node)
             try:
                 self._on_event(node)
@@ -176,7 +201,7 @@ class _Watcher:
                 self._stop.set()
 
 
-def _read_event(message: EventMsg) -> FinishedNode:
+def _read_event(message: EventMsg, queries: Mapping[str, Sequence[str]]) -> FinishedNode:
     from dbt_common.events.functions import msg_to_dict
 
     event = msg_to_dict(message)
@@ -184,11 +209,13 @@ def _read_event(message: EventMsg) -> FinishedNode:
     unique_id, status = info["unique_id"], result["status"]
     columns: dict[str, str] = {}
     row_count = None
+    answers: list[Answer] = []
     if status in _BUILT and info["materialized"] in (*_WITH_ROWS, "view"):
         relation = info["node_relation"]
         columns, row_count = _inspect(
             relation["schema"], relation["alias"], count=info["materialized"] in _WITH_ROWS
         )
+        answers = [_ask(query) for query in queries.get(info["node_name"], ())]
     is_test = unique_id.startswith(("test.", "unit_test."))
     return FinishedNode(
         unique_id=unique_id,
@@ -198,6 +225,7 @@ def _read_event(message: EventMsg) -> FinishedNode:
         seconds=float(result["execution_time"]),
         columns=columns,
         row_count=row_count,
+        answers=answers,
         event=event,
     )
 
@@ -222,6 +250,19 @@ def _inspect(schema: str, table: str, *, count: bool) -> tuple[dict[str, str], i
             return dict(columns), None
         row = cursor.execute(f'select count(*) from "{schema}"."{table}"').fetchone()
     return dict(columns), row[0] if row else None
+
+
+def _ask(query: str) -> Answer:
+    """The answer to a query, or why there is none; no figure depends on it."""
+    import duckdb
+
+    try:
+        with _cursor() as cursor:
+            asked = cursor.execute(query)
+            names = [str(column[0]) for column in asked.description or []]
+            return Answer([dict(zip(names, row, strict=True)) for row in asked.fetchall()])
+    except duckdb.Error as error:
+        return Answer(error=f"{type(error).__name__}: {error}")
 
 
 def _cursor() -> duckdb.DuckDBPyConnection:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import duckdb
 import pytest
 
 from orchestration.errors import TransformError
 from orchestration.settings import Settings
-from orchestration.transforming import BuildResult, FinishedNode, build
+from orchestration.transforming import Answer, BuildResult, FinishedNode, build
 
 Numbers = Callable[..., None]
 
@@ -26,6 +27,7 @@ def build_all(
     on_event: Callable[[FinishedNode], None] = lambda _: None,
     stop: threading.Event | None = None,
     with_unit_tests: bool = False,
+    queries: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> BuildResult:
     return build(
         settings,
@@ -34,6 +36,7 @@ def build_all(
         on_event=on_event,
         stop=stop,
         with_unit_tests=with_unit_tests,
+        queries=queries,
         project_dir=project,
     )
 
@@ -165,3 +168,23 @@ def test_a_project_that_does_not_parse_is_a_sentence(
 
     with pytest.raises(TransformError, match=r"nobody.*Correct what it names"):
         build_all(settings, project)
+
+
+def test_a_query_is_answered_once_its_model_is_built_and_a_wrong_one_fails_nothing(
+    settings: Settings, project: Path, numbers: Numbers
+) -> None:
+    numbers(1, 2)
+
+    result = build_all(
+        settings,
+        project,
+        queries={"doubled": ["select sum(number)::int as total from doubled", "from nowhere"]},
+    )
+
+    assert result.succeeded
+    answers = {node.name: node.answers for node in result.nodes if node.answers}
+    assert list(answers) == ["doubled"]
+    total, wrong = answers["doubled"]
+    assert total == Answer([{"total": 6}])
+    assert wrong.error is not None
+    assert "nowhere" in wrong.error

@@ -13,6 +13,7 @@ from dagster_dbt.asset_utils import get_subset_selection_for_context
 from orchestration.defs.conventions import WAREHOUSE_POOL
 from orchestration.defs.run import RebuildRun
 from orchestration.defs.transform.events import DagsterEvent, EventConverter
+from orchestration.defs.transform.plots import plot_queries
 from orchestration.defs.transform.project import manifest, translator
 from orchestration.loading import mark_days_built
 from orchestration.loading.tables import read_columns
@@ -52,6 +53,7 @@ def dbt_models(
             variables=variables,
             select=select,
             indirect_selection=indirect_selection,
+            queries=plot_queries(),
         )
     )
     total = len(context.selected_asset_keys) + len(context.selected_asset_check_keys)

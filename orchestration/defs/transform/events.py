@@ -11,6 +11,7 @@ from dagster_dbt import DagsterDbtTranslator
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 from sqlglot.errors import SqlglotError
 
+from orchestration.defs.transform.plots import plots_of
 from orchestration.transforming import FinishedNode
 from orchestration.transforming.lineage import Columns, column_lineage
 
@@ -86,7 +87,7 @@ class EventConverter:
                 yield converted
 
     def _figures(self, node: FinishedNode, properties: Mapping[str, Any]) -> dict[str, Any]:
-        figures: dict[str, Any] = {}
+        figures: dict[str, Any] = plots_of(node, self._context.log.warning)
         if node.row_count is not None:
             figures["dagster/row_count"] = node.row_count
         if node.resource_type == "model":

@@ -1,3 +1,5 @@
+-- The plot of this mart draws the goals.
+-- depends_on: {{ ref("goals") }}
 with
 
     outcomes as (

@@ -1,0 +1,9 @@
+"""Plots: functions from rows to SVG, drawn without a browser and without the internet.
+
+Knows nothing of Dagster, dbt or DuckDB. Altair is imported when the first plot is drawn.
+"""
+
+from orchestration.charting.outcomes import counted_outcomes
+from orchestration.charting.rendering import MOST_BYTES, as_markdown, inline, render
+
+__all__ = ["MOST_BYTES", "as_markdown", "counted_outcomes", "inline", "render"]

@@ -1,0 +1,94 @@
+"""Which marts show which plots on their pages: one row each.
+
+A plot is drawn when its mart has been built, while dbt goes on with the next, and is kept with the
+materialization.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from orchestration import charting
+from orchestration.transforming import FinishedNode
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot of a mart.
+
+    Attributes:
+        mart: the dbt model on whose page it stands.
+        title: names it there; different for each plot of a mart.
+        query: asked of the warehouse when the mart has been built; reads the mart and what it is
+            made from, and aggregates: every row ends up in the drawing.
+        draw: from the rows, by column name, to SVG.
+    """
+
+    mart: str
+    title: str
+    query: str
+    draw: Callable[[Sequence[Mapping[str, Any]]], bytes]
+
+
+PLOTS: Sequence[Plot] = (
+    Plot(
+        mart="agg_career_outcomes",
+        title="Counted outcomes by month, against the goal",
+        query="""
+            with
+                months as (
+                    select month, segment, cast(sum(outcomes) as bigint) as outcomes
+                    from outcomes.agg_career_outcomes
+                    group by month, segment
+                ),
+                newest as (select max(year(month)) as year from months)
+            select months.month, months.segment, months.outcomes, goals.goal_low, goals.goal_high
+            from months
+            asof left join staging.goals
+                on last_day(make_date(year(months.month), 12, 1)) >= goals.effective_from
+            where year(months.month) >= (select year - 2 from newest)
+            order by months.month, months.segment
+            """,
+        draw=charting.counted_outcomes,
+    ),
+)
+
+
+def plot_queries() -> dict[str, list[str]]:
+    """What to ask of each mart for its plots."""
+    queries: dict[str, list[str]] = {}
+    for plot in PLOTS:
+        queries.setdefault(plot.mart, []).append(plot.query)
+    return queries
+
+
+def plots_of(
+    node: FinishedNode, warn: Callable[..., None], plots: Sequence[Plot] = PLOTS
+) -> dict[str, dg.MarkdownMetadataValue]:
+    """The plots of a finished model, by title.
+
+    A picture is worth no failed run: whatever goes wrong in drawing one is a warning that names the
+    mart.
+
+    Args:
+        node: with the answers to the queries of `plots`.
+        warn: called with a format and its arguments.
+        plots: the registry.
+    """
+    drawn: dict[str, dg.MarkdownMetadataValue] = {}
+    mine = [plot for plot in plots if plot.mart == node.name and node.resource_type == "model"]
+    for plot, answer in zip(mine, node.answers, strict=False):
+        if answer.error is not None:
+            warn("No plot %r of %s: %s", plot.title, plot.mart, answer.error)
+        elif answer.rows:
+            try:
+                markdown = charting.as_markdown(plot.draw(answer.rows), plot.title)
+            except Exception as error:  # of Altair, Vega, or the plot's own
+                warn("No plot %r of %s: %s: %s", plot.title, plot.mart, type(error).__name__, error)
+            else:
+                drawn[plot.title] = dg.MetadataValue.md(markdown)
+    return drawn
