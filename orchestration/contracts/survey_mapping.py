@@ -12,7 +12,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, Field, model_validator
 
 from orchestration.contracts.base import FileContract, Strict
-from orchestration.contracts.vocabulary import OUTCOME_TYPES, SEGMENTS, SurveySource
+from orchestration.contracts.vocabulary import (
+    INCOME_KINDS,
+    OUTCOME_TYPES,
+    SEGMENTS,
+    SurveySource,
+)
 
 SurveyRole = Literal[
     "response_id",
@@ -36,6 +41,17 @@ SurveyRole = Literal[
     "outcome_date",
     "credited",
     "would_not_have_happened",
+    "looking_for_work",
+    "income_before",
+    "income_after",
+    "income_currency",
+    "income_kind",
+    "hours_before",
+    "hours_after",
+    "gender",
+    "disability",
+    "region",
+    "prior_education",
 ]
 
 _DATED: Final = ("submitted_at", "outcome_date", "wave_date", "invited_at", "delivered_at")
@@ -43,6 +59,8 @@ _DATED: Final = ("submitted_at", "outcome_date", "wave_date", "invited_at", "del
 _OF_INVITATIONS: Final = ("wave", "wave_date", "delivered", "delivered_at", "answered")
 # Identifiers are hashed when they are read; none of their columns may be kept as it is.
 _IDENTIFIERS: Final = ("user_id", "email", "respondent_id", "response_id")
+# Answers that are numbers, as are those of `keep` that have bounds.
+NUMERIC_ROLES: Final = ("income_before", "income_after", "hours_before", "hours_after")
 _ANSWERS: Final[dict[str, tuple[str, ...]]] = {
     "outcome_type": OUTCOME_TYPES,
     "plan": SEGMENTS,
@@ -50,6 +68,8 @@ _ANSWERS: Final[dict[str, tuple[str, ...]]] = {
     "would_not_have_happened": ("yes", "no"),
     "delivered": ("yes", "no"),
     "answered": ("yes", "no"),
+    "looking_for_work": ("yes", "no"),
+    "income_kind": INCOME_KINDS,
 }
 # Python knows them as encodings of host names and program texts.
 _NO_FILE_ENCODINGS: Final = frozenset(
@@ -141,6 +161,7 @@ def _check_date(text: str) -> str:
 Name = Annotated[str, AfterValidator(_check_name)]
 # The texts of YAML: a number is still a text there.
 Count = Annotated[int, Field(strict=False)]
+Number = Annotated[float, Field(strict=False, allow_inf_nan=False)]
 
 
 class CsvFormat(Strict):
@@ -195,6 +216,24 @@ class Condition(Place):
     equals: Annotated[tuple[str, ...], Field(min_length=1)]
 
 
+class Bounds(Strict):
+    """Which numbers are plausible: those from `low` to `high`, both included.
+
+    Others are kept and flagged, and no median takes them in.
+    """
+
+    low: Number | None = None
+    high: Number | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.low is None and self.high is None:
+            raise ValueError("limits nothing; add `low:` or `high:`, or remove it.")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError("low is above high; exchange them.")
+        return self
+
+
 class Column(Place):
     """A column of the file, or a constant.
 
@@ -203,19 +242,25 @@ class Column(Place):
         formats: of dates, as `strptime` writes them; the first that fits counts. Without any, ISO.
         values: answer -> what it means; null means no answer. Answers are compared trimmed and
             without regard to case.
+        bounds: of an answer that is a number; anything else there is flagged as implausible.
     """
 
     constant: Name | None = None
     formats: tuple[Annotated[str, AfterValidator(_check_format)], ...] = ()
     values: dict[str, str | None] | None = None
+    bounds: Bounds | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if self.constant is not None:
             if self.header is not None or self.position is not None:
                 raise ValueError("has a constant and a column; keep one of them.")
-            if self.formats or self.values is not None:
-                raise ValueError("is a constant, which needs no formats or values; remove them.")
+            if self.formats or self.values is not None or self.bounds is not None:
+                raise ValueError(
+                    "is a constant, which needs no formats, values or bounds; remove them."
+                )
+        if self.bounds is not None and self.values is not None:
+            raise ValueError("has values and bounds; an answer is a word or a number: keep one.")
         if self.values is not None:
             folded = [answer.strip().lower() for answer in self.values]
             repeated = sorted({answer for answer in folded if folded.count(answer) > 1})
@@ -277,6 +322,7 @@ class SurveyMapping(FileContract):
                 "columns: nothing says when the answers were given; add `submitted_at`, or "
                 "`period: {constant: YYYY-MM-DD}` where the file has no date."
             )
+        self._check_income()
         if "outcome_type" not in self.columns:
             for key in ("outcome_date", "credited", "would_not_have_happened"):
                 if key in self.columns:
@@ -320,6 +366,25 @@ class SurveyMapping(FileContract):
                 "columns.delivered_at: says the same as `delivered`; keep one of them."
             )
 
+    def _check_income(self) -> None:
+        told = [role for role in NUMERIC_ROLES if role in self.columns]
+        if not told:
+            return
+        for role in ("income_before", "income_after"):
+            if role not in self.columns:
+                raise ValueError(
+                    f"columns.{told[0]}: an income is compared with another one; add `{role}`, or "
+                    "put the column under `keep:`."
+                )
+        if "income_currency" not in self.columns:
+            raise ValueError(
+                "columns.income_before: nothing says in which currency it is; add "
+                "`income_currency: {constant: EUR}`, or name its column."
+            )
+        shared = [name for name in self.keep if name in NUMERIC_ROLES]
+        if shared:
+            raise ValueError(f"keep.{shared[0]}: is the name of a column above; choose another.")
+
     def _refuse_headers(self) -> None:
         places: dict[str, Place] = {
             **{f"columns.{role}": column for role, column in self.columns.items()},
@@ -353,6 +418,10 @@ class SurveyMapping(FileContract):
 def _check_column(key: str, role: str, column: Column) -> None:
     if column.formats and role not in _DATED:
         raise ValueError(f"{key}.formats: only dates have formats; remove them.")
+    if column.bounds is not None and role not in NUMERIC_ROLES:
+        raise ValueError(f"{key}.bounds: only numbers have bounds; remove them.")
+    if role in NUMERIC_ROLES and (column.constant is not None or column.values is not None):
+        raise ValueError(f"{key}: is a number; name its column, without constant or values.")
     if column.values is not None and role in (*_DATED, *_IDENTIFIERS, "period"):
         raise ValueError(f"{key}.values: an id or date has no values to translate; remove them.")
     if role == "period" and column.constant is None:

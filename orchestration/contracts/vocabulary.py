@@ -40,6 +40,10 @@ Role = Literal[
     "credited",
     "would_not_have_happened",
     "quantity",
+    "gender",
+    "disability",
+    "region",
+    "prior_education",
 ]
 
 Segment = Literal["free", "SPARK", "degree"]
@@ -55,8 +59,13 @@ OutcomeType = Literal[
 ]
 SurveySource = Literal["survey", "coach", "contract"]
 
+IncomeKind = Literal["person", "household"]
+
 SEGMENTS: Final[tuple[str, ...]] = get_args(Segment)
 OUTCOME_TYPES: Final[tuple[str, ...]] = get_args(OutcomeType)
+INCOME_KINDS: Final[tuple[str, ...]] = get_args(IncomeKind)
+# What figures are told apart by, and never stored in a published table beside a learner.
+EQUITY_ROLES: Final[tuple[Role, ...]] = ("gender", "disability", "region", "prior_education")
 
 # Columns of an Amplitude event that may become a column of the warehouse. What tells where or who
 # somebody is (address, coordinates, ids of devices) is not among them.

@@ -15,7 +15,7 @@ from typing import Final
 import duckdb
 
 from orchestration.contracts import TrackingPlan
-from orchestration.contracts.vocabulary import Role
+from orchestration.contracts.vocabulary import EQUITY_ROLES, Role
 from orchestration.landing.names import AMPLITUDE_EVENTS, AMPLITUDE_MERGES
 from orchestration.loading.batch import FileCounts, Reader, UnpackedFile
 from orchestration.loading.lines import stage_lines
@@ -96,6 +96,10 @@ _EVENT_ROWS: Final = """
         credited varchar,
         would_not_have_happened varchar,
         quantity double,
+        gender varchar,
+        disability varchar,
+        region varchar,
+        prior_education varchar,
         properties map(varchar, varchar),
         is_excluded boolean,
         insert_key uhugeint
@@ -345,6 +349,10 @@ class EventReader(Reader):
                 rows.credited,
                 rows.would_not_have_happened,
                 rows.quantity,
+                rows.gender,
+                rows.disability,
+                rows.region,
+                rows.prior_education,
                 rows.properties,
                 rows.is_excluded,
                 rows.insert_key,
@@ -480,6 +488,10 @@ class EventReader(Reader):
         def column(name: str) -> str:
             return f"{line}.{identifier(name)}"
 
+        def attribute(name: Role) -> str:
+            known = name in self.plan.roles
+            return f"nullif(trim({role(name)}), '')" if known else "null::varchar"
+
         def yes_or_no(name: Role) -> str:
             answer = f"lower(trim({role(name)}))"
             return (
@@ -524,6 +536,7 @@ class EventReader(Reader):
             {yes_or_no("credited")} as credited,
             {yes_or_no("would_not_have_happened")} as would_not_have_happened,
             try_cast({role("quantity")} as double) as quantity,
+            {", ".join(f"{attribute(name)} as {name}" for name in EQUITY_ROLES)},
             {self._properties(line)} as properties,
             {excluded or "false"} as is_excluded,
             -- A hash over every row has to be cheap: MD5 over a secret salt.

@@ -94,6 +94,46 @@ class UnreadFile:
     reason: str | None
 
 
+@dataclass(frozen=True)
+class ImplausibleAnswers:
+    """Answers of one column of a survey that are no number, or out of the mapping's bounds."""
+
+    survey: str
+    column: str
+    implausible: int
+    answers: int
+
+
+def implausible_answers(connection: duckdb.DuckDBPyConnection) -> list[ImplausibleAnswers]:
+    """Where people wrote numbers that cannot be, the most frequent first.
+
+    `answers` counts the column's numbers, plausible or not, and what is no number.
+    """
+    rows = connection.execute(
+        """
+        with flagged as (
+            select survey, unnest(implausible) as name, numbers
+            from raw.survey_responses
+            where duplicate_reason is null
+        ),
+        told as (
+            select survey, unnest(map_keys(numbers)) as name
+            from raw.survey_responses
+            where duplicate_reason is null
+        ),
+        numbers as (select survey, name, count(*) as numbers from told group by all)
+        select survey, name, count(*),
+            count(*) filter (flagged.numbers[name] is null)
+                + coalesce(any_value(numbers.numbers), 0)
+        from flagged
+        left join numbers using (survey, name)
+        group by survey, name
+        order by count(*) desc, survey, name
+        """
+    ).fetchall()
+    return [ImplausibleAnswers(*row) for row in rows]
+
+
 def unknown_fields(connection: duckdb.DuckDBPyConnection) -> list[UnknownField]:
     """What the exports hold and the contracts do not name, the most frequent first."""
     rows = connection.execute(

@@ -91,6 +91,10 @@ create table if not exists raw.events (
     credited varchar,                        -- yes, no, null = unknown
     would_not_have_happened varchar,         -- yes, no, null = unknown
     quantity double,
+    gender varchar,                          -- equity attributes: never published beside a learner
+    disability varchar,
+    region varchar,
+    prior_education varchar,
     properties map(varchar, varchar),        -- what the plan keeps besides
     is_excluded boolean not null,            -- bots and test accounts
     insert_key uhugeint,                       -- keyed hash of (app, device, $insert_id)
@@ -225,6 +229,15 @@ create table if not exists raw.survey_responses (
     outcome_date_text varchar,               -- as written, where it is not a date
     credited varchar,                        -- yes, no, null = unknown
     would_not_have_happened varchar,
+    looking_for_work varchar,                -- yes, no, null = unknown
+    income_currency varchar,                 -- of both incomes among the numbers
+    income_kind varchar,                     -- person, household
+    gender varchar,                          -- equity attributes: never published beside a learner
+    disability varchar,
+    region varchar,
+    prior_education varchar,
+    numbers map(varchar, double),            -- answers that are numbers, by role or kept name
+    implausible varchar[],                   -- names of numbers out of bounds, or that are none
     answers map(varchar, varchar),           -- what the mapping keeps besides
     duplicate_reason varchar
 );

@@ -8,6 +8,8 @@ from typing import Final
 import duckdb
 
 from orchestration.contracts import OUTCOME_TYPES, SEGMENTS, Column, Place, SurveyMapping
+from orchestration.contracts.survey_mapping import NUMERIC_ROLES, Bounds
+from orchestration.contracts.vocabulary import EQUITY_ROLES, INCOME_KINDS
 from orchestration.landing.names import SURVEYS
 from orchestration.loading.batch import FileCounts, UnpackedFile
 from orchestration.loading.collected import COLLECTED, UNKNOWN, UNREADABLE, CollectingReader
@@ -31,8 +33,15 @@ _USUAL_ANSWERS: Final[Mapping[str, Mapping[str, str]]] = {
             **dict.fromkeys(("yes", "y", "true", "1"), "yes"),
             **dict.fromkeys(("no", "n", "false", "0"), "no"),
         }
-        for role in ("credited", "would_not_have_happened", "delivered", "answered")
+        for role in (
+            "credited",
+            "would_not_have_happened",
+            "delivered",
+            "answered",
+            "looking_for_work",
+        )
     },
+    "income_kind": {name: name for name in INCOME_KINDS},
 }
 # An outcome type that nobody knows: what was answered may be anything, and stays in the file.
 _UNKNOWN_TYPE: Final = "unknown"
@@ -137,15 +146,23 @@ class SurveyReader(CollectingReader):
             condition = places.text(mapping.report_when)
             wanted = _folded_list(mapping.report_when.equals)
             report = f"coalesce({_folded(condition)} in ({wanted}), false)"
-        answers = ", ".join(
-            f"{{'key': {literal(name)}, "
-            f"'value': {self._answer(places, '', column, places.text(column))}}}"
-            for name, column in mapping.keep.items()
+        kept = _present(
+            {
+                name: self._answer(places, "", column, places.text(column))
+                for name, column in mapping.keep.items()
+                if column.bounds is None
+            },
+            "map(varchar, varchar)",
         )
-        kept = (
-            f"map_from_entries(list_filter([{answers}], lambda kept: kept.value is not null))"
-            if answers
-            else "null::map(varchar, varchar)"
+        measured: dict[str, Column] = {
+            **{role: column for role, column in mapping.columns.items() if role in NUMERIC_ROLES},
+            **{name: column for name, column in mapping.keep.items() if column.bounds is not None},
+        }
+        numbers = {name: _number(places.text(column)) for name, column in measured.items()}
+        flags = ", ".join(
+            f"case when {places.text(column)} is not null "
+            f"and not {_is_plausible(numbers[name], column.bounds)} then {literal(name)} end"
+            for name, column in measured.items()
         )
         identifies = any(role in mapping.columns for role in _IDENTIFYING)
         # Rows of anonymous answers can be equal without being the same: within a file they are
@@ -229,6 +246,12 @@ class SurveyReader(CollectingReader):
                     as outcome_date_text,
                 {answer("credited")} as credited,
                 {answer("would_not_have_happened")} as would_not_have_happened,
+                {answer("looking_for_work")} as looking_for_work,
+                {answer("income_currency", text("income_currency"))} as income_currency,
+                {answer("income_kind")} as income_kind,
+                {", ".join(f"{answer(name, text(name))} as {name}" for name in EQUITY_ROLES)},
+                {_present(numbers, "map(varchar, double)")} as numbers,
+                list_filter([{flags}]::varchar[], lambda name: name is not null) as implausible,
                 {kept} as answers,
                 columns('^answer_[0-9]+$'),
                 case
@@ -403,6 +426,31 @@ def _known_answers(role: str, column: Column) -> dict[str, str | None]:
     return {answer.strip().lower(): meaning for answer, meaning in said.items()}
 
 
+def _present(values: Mapping[str, str], kind: str) -> str:
+    """A map in SQL from names to those of the values (SQL) that are not null."""
+    if not values:
+        return f"null::{kind}"
+    entries = ", ".join(
+        f"{{'key': {literal(name)}, 'value': {value}}}" for name, value in values.items()
+    )
+    return f"map_from_entries(list_filter([{entries}], lambda entry: entry.value is not null))"
+
+
+def _number(text: str) -> str:
+    """An answer as a number in SQL; null where it is none, and for infinity."""
+    number = f"try_cast({text} as double)"
+    return f"case when isfinite({number}) then {number} end"
+
+
+def _is_plausible(number: str, bounds: Bounds | None) -> str:
+    conditions = [f"({number}) is not null"]
+    if bounds is not None and bounds.low is not None:
+        conditions.append(f"({number}) >= {bounds.low!r}::double")
+    if bounds is not None and bounds.high is not None:
+        conditions.append(f"({number}) <= {bounds.high!r}::double")
+    return f"({' and '.join(conditions)})"
+
+
 def _folded(text: str) -> str:
     return f"lower({text})"
 
@@ -440,7 +488,8 @@ _COLLECT: Final = f"""
         file_id, line_number, row_hash, response_id, survey, source, submitted_at, period,
         wave, wave_date, invited_at, is_delivered, is_answered, user_key, email_key, respondent_key, course_id, plan, language, method, nps_score,
         is_outcome_report, outcome_type, outcome_date, outcome_date_text, credited,
-        would_not_have_happened, answers
+        would_not_have_happened, looking_for_work, income_currency, income_kind, gender,
+        disability, region, prior_education, numbers, implausible, answers
     from survey_rows
     where problem is null
 """

@@ -301,6 +301,49 @@ def test_a_wrong_tracking_plan_is_refused(
             "columns.credited",
             "needs `outcome_type`",
         ),
+        (
+            "columns:",
+            "columns:\n  income_before: {header: B}",
+            "columns.income_before",
+            "add `income_after`",
+        ),
+        (
+            "columns:",
+            "columns:\n  income_before: {header: B}\n  income_after: {header: A}",
+            "columns.income_before",
+            "in which currency",
+        ),
+        (
+            "columns:",
+            "columns:\n  income_before: {constant: 3}",
+            "columns.income_before",
+            "name its column",
+        ),
+        (
+            "columns:",
+            "columns:\n  language: {header: L, bounds: {low: 1}}",
+            "columns.language.bounds",
+            "only numbers",
+        ),
+        ("columns:", "keep: {n: {header: N, bounds: {}}}\ncolumns:", "keep.n", "limits nothing"),
+        (
+            "columns:",
+            "keep: {n: {header: N, bounds: {low: 2, high: 1}}}\ncolumns:",
+            "keep.n",
+            "exchange them",
+        ),
+        (
+            "columns:",
+            "keep: {n: {header: N, bounds: {low: many}}}\ncolumns:",
+            "keep.n.bounds.low",
+            "correct it",
+        ),
+        (
+            "columns:",
+            "keep: {n: {header: N, values: {a: b}, bounds: {low: 2}}}\ncolumns:",
+            "keep.n",
+            "keep one",
+        ),
     ],
 )
 def test_a_wrong_survey_mapping_is_refused(

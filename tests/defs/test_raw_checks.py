@@ -105,3 +105,13 @@ def test_what_is_an_error_blocks_the_models() -> None:
     blocking = {spec.name for spec in judging.raw_checks.check_specs if spec.blocking}
 
     assert blocking == {"few_rows_are_quarantined", "ledger_adds_up"}
+
+
+def test_implausible_numbers_warn_with_survey_column_and_number() -> None:
+    result = judging.numbers([checks.ImplausibleAnswers("coders", "salary", 62, 1_343)])
+
+    assert not result.passed
+    assert result.severity == dg.AssetCheckSeverity.WARN
+    assert named(result) == "- coders: salary (62 of 1,343)"
+    assert result.metadata["implausible_answers"].value == 62
+    assert judging.numbers([]).passed

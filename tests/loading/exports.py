@@ -24,6 +24,8 @@ roles:
   outcome_type: [event.outcome_type]
   outcome_date: [event.outcome_date]
   credited: [event.credited]
+  gender: [event.gender, user.gender]
+  region: [column.region]
 exclude:
   - {{property: user.is_bot, equals: ["true"]}}
 events:

@@ -170,3 +170,31 @@ def test_unknown_fields_are_added_up_over_files(connection: duckdb.DuckDBPyConne
         checks.UnknownField("amplitude_events", "event_properties.x", 7, True),
         checks.UnknownField("surveys", "Shoe size", 5, False),
     ]
+
+
+def test_implausible_answers_are_counted_by_survey_and_column(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    rows: list[tuple[str, str, str, str | None]] = [
+        ("alumni", "map {'salary': 1, 'hours': 900}", "['hours']", None),
+        ("alumni", "map {'salary': 2}", "['hours']", None),
+        ("alumni", "map {'salary': 3, 'hours': 7}", "[]", None),
+        ("alumni", "map {'salary': 4, 'hours': 800}", "['hours']", "same_row"),
+        ("other", "map {}", "['hours']", None),
+    ]
+    for number, (survey, numbers, implausible, repeat) in enumerate(rows):
+        connection.execute(
+            f"""
+            insert into raw.survey_responses by name select
+                1 as file_id, $number as line_number, uuid() as row_hash, uuid() as response_id,
+                $survey as survey, 'survey' as source, false as is_outcome_report,
+                {numbers}::map(varchar, double) as numbers,
+                {implausible} as implausible, $repeat as duplicate_reason
+            """,
+            {"number": number, "survey": survey, "repeat": repeat},
+        )
+
+    assert checks.implausible_answers(connection) == [
+        checks.ImplausibleAnswers("alumni", "hours", 2, 3),
+        checks.ImplausibleAnswers("other", "hours", 1, 1),
+    ]

@@ -102,6 +102,22 @@ def test_zips_and_bare_files_are_loaded_with_their_members(school: School) -> No
 
 
 @pytest.mark.usefixtures("each_way")
+def test_equity_attributes_are_read_where_the_plan_says(school: School) -> None:
+    write_hour(
+        school.amplitude,
+        [
+            event(1, region="Bretagne", user_properties={"gender": " woman ", "disability": "no"}),
+            event(2, event_properties={"gender": "man"}, user_properties={"gender": "woman"}),
+            event(3, user_properties={"gender": " "}),
+        ],
+    )
+    school.load()
+    assert school.query(
+        "select gender, disability, region, prior_education from raw.events order by event_at"
+    ) == [("woman", None, "Bretagne", None), ("man", None, None, None), (None, None, None, None)]
+
+
+@pytest.mark.usefixtures("each_way")
 def test_a_row_keeps_keys_and_what_the_plan_names_and_nothing_else(school: School) -> None:
     write_hour(school.amplitude, [event(1, ip_address="203.0.113.9", session_id=77)])
     school.load()

@@ -305,6 +305,51 @@ def test_answers_without_a_meaning_are_counted_but_not_loaded(desk: Desk) -> Non
     ]
 
 
+def test_numbers_out_of_bounds_are_kept_and_flagged(desk: Desk) -> None:
+    survey = reader(
+        columns={
+            **ANSWERS,
+            "income_before": {"header": "Before", "bounds": {"low": "1000"}},
+            "income_after": {"header": "After"},
+            "income_currency": {"constant": "EUR"},
+            "income_kind": {"header": "Whose", "values": {"the family's": "household"}},
+            "hours_after": {"header": "Hours", "bounds": {"low": "0", "high": "80"}},
+            "looking_for_work": {"header": "Looking"},
+            "gender": {"header": "Gender", "values": {"w": "woman"}},
+            "region": {"header": "Region"},
+        },
+        keep={"spent": {"header": "Spent", "bounds": {"high": "1e6"}}, "note": {"header": "Note"}},
+    )
+    rows = desk.read(
+        survey,
+        "Language,Before,After,Whose,Hours,Looking,Gender,Region,Spent,Note\n"
+        "fr,1000,2.5,household,80,Yes,W, Bretagne ,999999999999999999,9\n"
+        "fr,999.99,,The family's,one,no,,,$1000,\n"
+        "fr,-1,inf,mine,80.5,perhaps,x,,1e6,\n",
+    )
+    assert values(rows, "numbers", "implausible") == [
+        (
+            {"income_before": 1000.0, "income_after": 2.5, "hours_after": 80.0, "spent": 1e18},
+            ["spent"],
+        ),
+        ({"income_before": 999.99}, ["income_before", "hours_after", "spent"]),
+        (
+            {"income_before": -1.0, "hours_after": 80.5, "spent": 1e6},
+            ["income_before", "income_after", "hours_after"],
+        ),
+    ]
+    assert values(rows, "income_currency", "income_kind", "looking_for_work", "answers") == [
+        ("EUR", "household", "yes", {"note": "9"}),
+        ("EUR", "household", "no", {}),
+        ("EUR", None, None, {}),
+    ]
+    assert values(rows, "gender", "disability", "region") == [
+        ("woman", None, "Bretagne"),
+        (None, None, None),
+        ("x", None, None),
+    ]
+
+
 def test_report_when_tells_which_rows_are_reports(desk: Desk) -> None:
     columns = {**ANSWERS, "outcome_type": {"constant": "new_job"}}
     rows = desk.read(
@@ -725,8 +770,15 @@ def test_the_new_coder_survey_has_371_reports_without_a_date(desk: Desk, read_ex
     assert {(row["outcome_type"], row["outcome_date"], row["credited"]) for row in reports} == {
         ("new_job", None, None)
     }
-    salaries = [int(row["answers"]["salary"]) for row in rows if "salary" in row["answers"]]
-    assert (min(salaries), max(salaries)) == (0, 999_999_999_999_999_999)
+    salaries = [row["numbers"]["salary"] for row in rows if "salary" in row["numbers"]]
+    assert (len(salaries), min(salaries), max(salaries)) == (343, 0, 1e18)
+    assert Counter(name for row in rows for name in row["implausible"]) == {
+        "hours_a_week": 46,
+        "months_since_bootcamp": 2,
+        "months_programming": 34,
+        "salary": 31,
+    }
+    assert not any({"salary", "hours_a_week"} & row["answers"].keys() for row in rows)
     assert desk.counts[0].newest_at == datetime(2016, 5, 2, 19, 12, 44)
 
 

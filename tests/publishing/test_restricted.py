@@ -115,7 +115,9 @@ def test_a_publication_without_comments_leaves_no_link_to_old_ones(
 def test_nothing_is_both_published_and_restricted(
     with_comments: duckdb.DuckDBPyConnection, settings: Settings, fingerprint: Fingerprint
 ) -> None:
-    with pytest.raises(PublishingError, match=r"core\.dim_learners is both published and restricted"):
+    with pytest.raises(
+        PublishingError, match=r"core\.dim_learners is both published and restricted"
+    ):
         publish_with(with_comments, settings, fingerprint, restricted=("core.dim_learners",))
     assert current_publication(settings) is None
 

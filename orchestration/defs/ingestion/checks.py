@@ -52,10 +52,17 @@ READ = dg.AssetCheckSpec(
     description="Every file of the landing folder is of a known kind and can be read.",
 )
 
+NUMBERS = dg.AssetCheckSpec(
+    "survey_numbers_are_plausible",
+    asset=raw_key("survey_responses"),
+    description="Every number of a survey is one, and within the bounds of its mapping. Others are "
+    "kept, and no median takes them in.",
+)
+
 
 @dg.multi_asset_check(
     name="check_what_was_loaded",
-    specs=[SCHEMA_DRIFT, EXPORT_HOURS, VOLUME, QUARANTINE, LEDGER, READ],
+    specs=[SCHEMA_DRIFT, EXPORT_HOURS, VOLUME, QUARANTINE, LEDGER, READ, NUMBERS],
     pool=WAREHOUSE_POOL,
 )
 def raw_checks(rebuild_run: dg.ResourceParam[RebuildRun]) -> Iterator[dg.AssetCheckResult]:
@@ -69,6 +76,7 @@ def raw_checks(rebuild_run: dg.ResourceParam[RebuildRun]) -> Iterator[dg.AssetCh
         )
         yield ledger(checks.ledger_imbalances(connection))
         yield read(checks.unread_files(connection))
+        yield numbers(checks.implausible_answers(connection))
 
 
 def schema_drift(fields: Sequence[checks.UnknownField]) -> dg.AssetCheckResult:
@@ -165,6 +173,21 @@ def read(files: Sequence[checks.UnreadFile]) -> dg.AssetCheckResult:
         named,
         dg.AssetCheckSeverity.WARN,
         f"{len(files)} files were not read.",
+    )
+
+
+def numbers(found: Sequence[checks.ImplausibleAnswers]) -> dg.AssetCheckResult:
+    """Warn of numbers that cannot be."""
+    named = [
+        f"{column.survey}: {column.column} ({column.implausible:,} of {column.answers:,})"
+        for column in found
+    ]
+    return _judge(
+        NUMBERS,
+        named,
+        dg.AssetCheckSeverity.WARN,
+        "Some answers are no number, or out of the mapping's bounds; medians leave them out.",
+        implausible_answers=sum(column.implausible for column in found),
     )
 
 

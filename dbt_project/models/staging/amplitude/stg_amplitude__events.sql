@@ -26,6 +26,10 @@ with
             credited,
             would_not_have_happened,
             quantity,
+            gender,
+            disability,
+            region,
+            prior_education,
             properties,
             is_excluded,
             duplicate_reason
@@ -58,6 +62,10 @@ with
             credited,
             would_not_have_happened,
             quantity,
+            gender,
+            disability,
+            region,
+            prior_education,
             properties,
             is_excluded
         from source

@@ -28,6 +28,15 @@ with
             outcome_date,
             credited,
             would_not_have_happened,
+            looking_for_work,
+            income_currency,
+            income_kind,
+            gender,
+            disability,
+            region,
+            prior_education,
+            numbers,
+            implausible,
             answers
         from {{ source("raw", "survey_responses") }}
         where duplicate_reason is null
@@ -64,6 +73,15 @@ with
             source.outcome_date,
             source.credited,
             source.would_not_have_happened,
+            source.looking_for_work,
+            source.income_currency,
+            source.income_kind,
+            source.gender,
+            source.disability,
+            source.region,
+            source.prior_education,
+            source.numbers,
+            source.implausible,
             source.answers,
             row_number() over (
                 partition by source.response_id
@@ -105,6 +123,15 @@ with
             outcome_date,
             credited,
             would_not_have_happened,
+            looking_for_work,
+            income_currency,
+            income_kind,
+            gender,
+            disability,
+            region,
+            prior_education,
+            numbers,
+            implausible,
             answers
         from ranked
         where position = 1
