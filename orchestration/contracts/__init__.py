@@ -1,4 +1,4 @@
-"""The contracts of `data/sources/`: tracking plans, survey mappings, Satismeter, courses."""
+"""The contracts of `data/sources/`: tracking plans, mappings, courses, themes."""
 
 from orchestration.contracts.contracts import Contracts, read_contracts
 from orchestration.contracts.courses import Course
@@ -10,6 +10,7 @@ from orchestration.contracts.survey_mapping import (
     Place,
     SurveyMapping,
 )
+from orchestration.contracts.themes import Themes, folded
 from orchestration.contracts.tracking_plan import Exclusion, PlannedEvent, TrackingPlan
 from orchestration.contracts.vocabulary import OUTCOME_TYPES, SEGMENTS
 
@@ -26,6 +27,8 @@ __all__ = [
     "PlannedEvent",
     "SatismeterMapping",
     "SurveyMapping",
+    "Themes",
     "TrackingPlan",
+    "folded",
     "read_contracts",
 ]

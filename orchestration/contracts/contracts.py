@@ -13,6 +13,7 @@ from orchestration.contracts.courses import COURSES_FILE, Course, read_courses
 from orchestration.contracts.document import read_document
 from orchestration.contracts.satismeter import SatismeterMapping
 from orchestration.contracts.survey_mapping import SurveyMapping
+from orchestration.contracts.themes import Themes
 from orchestration.contracts.tracking_plan import TrackingPlan
 from orchestration.errors import ContractError
 
@@ -20,6 +21,7 @@ _KINDS: dict[str, type[FileContract]] = {
     "tracking_plan": TrackingPlan,
     "survey_mapping": SurveyMapping,
     "satismeter": SatismeterMapping,
+    "themes": Themes,
 }
 
 
@@ -31,6 +33,7 @@ class Contracts:
     survey_mappings: list[SurveyMapping] = field(default_factory=list)
     satismeter: SatismeterMapping | None = None
     courses: list[Course] = field(default_factory=list)
+    themes: Themes | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -41,6 +44,7 @@ class Contracts:
                 "survey_mappings": _contents(self.survey_mappings),
                 "satismeter": _contents([self.satismeter] if self.satismeter else []),
                 "courses": sorted(course.fingerprint for course in self.courses),
+                "themes": _contents([self.themes] if self.themes else []),
             }
         )
 
@@ -79,14 +83,26 @@ def read_contracts(sources: Path) -> Contracts:
     plans = [contract for contract in found if isinstance(contract, TrackingPlan)]
     mappings = [contract for contract in found if isinstance(contract, SurveyMapping)]
     satismeter = [contract for contract in found if isinstance(contract, SatismeterMapping)]
+    themes = [contract for contract in found if isinstance(contract, Themes)]
     _refuse_shared_projects(plans)
     _refuse_shared_globs(mappings)
     if len(satismeter) > 1:
         raise ContractError(
             f"{satismeter[0].path} and {satismeter[1].path}: kind: both are `satismeter`; keep one."
         )
+    if len(themes) > 1:
+        raise ContractError(
+            f"{themes[0].path} and {themes[1].path}: kind: both are `themes`; put the words into "
+            "one file."
+        )
     courses = read_courses(sources / COURSES_FILE)
-    return Contracts(plans, mappings, satismeter[0] if satismeter else None, courses)
+    return Contracts(
+        plans,
+        mappings,
+        satismeter[0] if satismeter else None,
+        courses,
+        themes[0] if themes else None,
+    )
 
 
 def _read(path: Path) -> FileContract:

@@ -67,7 +67,7 @@ def read_document(path: Path) -> dict[str, Any]:
         raise ContractError(f"{path}: is nested too deeply. Flatten the file.") from None
     if not isinstance(document, dict):
         raise ContractError(
-            f"{path}: holds no keys. Begin it with `kind: tracking_plan`, `kind: survey_mapping` "
-            "or `kind: satismeter`, or remove the file."
+            f"{path}: holds no keys. Begin it with `kind: tracking_plan`, `kind: survey_mapping`, "
+            "`kind: satismeter` or `kind: themes`, or remove the file."
         )
     return document

@@ -37,6 +37,7 @@ SurveyRole = Literal[
     "language",
     "method",
     "nps_score",
+    "comment",
     "outcome_type",
     "outcome_date",
     "credited",
@@ -430,6 +431,8 @@ def _check_column(key: str, role: str, column: Column) -> None:
         _in_key(f"{key}.constant", _check_date, column.constant)
     if role in _IDENTIFIERS and column.constant is not None:
         raise ValueError(f"{key}.constant: an id cannot be the same for every row; name a column.")
+    if role == "comment" and (column.constant is not None or column.values is not None):
+        raise ValueError(f"{key}: is free text; name a column, without constant or values.")
     accepted = _ANSWERS.get(role)
     if accepted is None:
         return
@@ -448,6 +451,12 @@ def _check_column(key: str, role: str, column: Column) -> None:
 def _check_kept(key: str, column: Column, columns: dict[SurveyRole, Column]) -> None:
     if column.formats:
         raise ValueError(f"{key}.formats: answers are kept as they are; remove the formats.")
+    comment = columns.get("comment")
+    if column.constant is None and comment is not None and comment.place == column.place:
+        raise ValueError(
+            f"{key}: is the column of `comment`, which is masked when it is loaded; remove it from "
+            "`keep`."
+        )
     _refuse_identifier(key, column, columns, "remove it from `keep`")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from orchestration.contracts import Contracts
+from orchestration.contracts import Contracts, SatismeterMapping, SurveyMapping
 from orchestration.errors import LandingError
 from orchestration.landing import Inventory, LandedFile
 from orchestration.landing.archives import (
@@ -27,7 +28,7 @@ from orchestration.landing.names import (
     FileName,
     read_name,
 )
-from orchestration.loading import ledger, pseudonyms
+from orchestration.loading import ledger, masking, pseudonyms
 from orchestration.loading.amplitude import EventReader, MergeReader
 from orchestration.loading.batch import FileCounts, Reader
 from orchestration.loading.ledger import Entry
@@ -413,10 +414,29 @@ def _contract_of(name: FileName, path: str, contracts: Contracts) -> tuple[str, 
         mapping = contracts.survey_mapping_for(path)
         if mapping is None:
             return "", "no survey mapping in data/sources matches this path; write one"
-        return mapping.fingerprint, None
-    if name.source == SATISMETER and contracts.satismeter is not None:
-        return contracts.satismeter.fingerprint, None
+        return _survey_reading(mapping, contracts), None
+    if name.source == SATISMETER:
+        return _satismeter_reading(contracts), None
     return "", None
+
+
+def _survey_reading(mapping: SurveyMapping, contracts: Contracts) -> str:
+    """What decides how a survey is read; themes and masking only where it has comments."""
+    if "comment" not in mapping.columns:
+        return mapping.fingerprint
+    return _reading_with_comments(mapping.fingerprint, contracts)
+
+
+def _satismeter_reading(contracts: Contracts) -> str:
+    mapping = contracts.satismeter or SatismeterMapping()
+    if not mapping.comments:
+        return mapping.fingerprint
+    return _reading_with_comments(mapping.fingerprint, contracts)
+
+
+def _reading_with_comments(fingerprint: str, contracts: Contracts) -> str:
+    themes = "" if contracts.themes is None else contracts.themes.fingerprint
+    return hashlib.sha256(f"{fingerprint} {themes} {masking.VERSION}".encode()).hexdigest()
 
 
 def _batches(
@@ -449,10 +469,10 @@ def _reader(source: str, contract_hash: str, contracts: Contracts) -> Reader:
     if source == AMPLITUDE_MERGES:
         return MergeReader()
     if source == SURVEYS:
-        mappings = {mapping.fingerprint: mapping for mapping in contracts.survey_mappings}
-        return SurveyReader(mappings[contract_hash])
+        mappings = {_survey_reading(one, contracts): one for one in contracts.survey_mappings}
+        return SurveyReader(mappings[contract_hash], contracts.themes)
     if source == SATISMETER:
-        return SatismeterReader(contracts.satismeter)
+        return SatismeterReader(contracts.satismeter, contracts.themes)
     return ZendeskReader(source)
 
 

@@ -239,6 +239,8 @@ create table if not exists raw.survey_responses (
     numbers map(varchar, double),            -- answers that are numbers, by role or kept name
     implausible varchar[],                   -- names of numbers out of bounds, or that are none
     answers map(varchar, varchar),           -- what the mapping keeps besides
+    comment varchar,                         -- masked; never published but in the restricted file
+    themes varchar[],                        -- of the comment, by the word lists; null without one
     duplicate_reason varchar
 );
 
@@ -259,5 +261,8 @@ create table if not exists raw.satismeter_responses (
     plan varchar,
     language varchar,
     course_id varchar,
+    is_delivered boolean,                    -- null = nobody knows how many were delivered
+    comment varchar,                         -- masked; never published but in the restricted file
+    themes varchar[],                        -- of the comment, by the word lists; null without one
     duplicate_reason varchar
 );

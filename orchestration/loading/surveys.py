@@ -7,12 +7,20 @@ from typing import Final
 
 import duckdb
 
-from orchestration.contracts import OUTCOME_TYPES, SEGMENTS, Column, Place, SurveyMapping
+from orchestration.contracts import (
+    OUTCOME_TYPES,
+    SEGMENTS,
+    Column,
+    Place,
+    SurveyMapping,
+    Themes,
+)
 from orchestration.contracts.survey_mapping import NUMERIC_ROLES, Bounds
 from orchestration.contracts.vocabulary import EQUITY_ROLES, INCOME_KINDS
 from orchestration.landing.names import SURVEYS
 from orchestration.loading.batch import FileCounts, UnpackedFile
 from orchestration.loading.collected import COLLECTED, UNKNOWN, UNREADABLE, CollectingReader
+from orchestration.loading.comments import MASKED, comment_key, stage_comments
 from orchestration.loading.csv_rows import RECORDS, Header, read_header, stage_records
 from orchestration.loading.sql import literal, literals
 from orchestration.loading.text import (
@@ -57,15 +65,16 @@ class SurveyReader(CollectingReader):
     source = SURVEYS
     tables = ("raw.survey_responses",)
 
-    def __init__(self, mapping: SurveyMapping) -> None:
+    def __init__(self, mapping: SurveyMapping, themes: Themes | None = None) -> None:
         super().__init__()
         self.mapping = mapping
+        self.themes = themes
 
     def _collect(
         self, connection: duckdb.DuckDBPyConnection, files: Sequence[UnpackedFile]
     ) -> Mapping[int, FileCounts]:
         counts = {file.file_id: self._collect_one(connection, file) for file in files}
-        for table in ("survey_rows", RECORDS):
+        for table in ("survey_rows", RECORDS, MASKED):
             connection.execute(f"drop table if exists {table}")
         return counts
 
@@ -82,6 +91,7 @@ class SurveyReader(CollectingReader):
         places = _Places(self.mapping, header)
         if places.problem is not None:
             connection.execute(f"update {RECORDS} set problem = $1", [places.problem])
+        stage_comments(connection, self._comments(places), self.themes)
         connection.execute(self._rows(places, file.file_id))
         counts = _count(connection)
         counts.reason = places.problem or file.damage
@@ -112,6 +122,18 @@ class SurveyReader(CollectingReader):
                 having count(*) > 0
                 """
             )
+
+    def _comments(self, places: _Places) -> str | None:
+        """The comments of the records and their languages; null where none is asked for."""
+        comment = self.mapping.columns.get("comment")
+        if comment is None or places.problem is not None:
+            return None
+        language = self.mapping.columns.get("language")
+        return f"""
+            select {places.text(comment)} as text,
+                {self._answer(places, "language", language, places.text(language))} as language
+            from (select {places.answers()} from {RECORDS} where problem is null)
+        """
 
     # -- SQL from the mapping -------------------------------------------------------------------
 
@@ -185,6 +207,8 @@ class SurveyReader(CollectingReader):
                     {answer("outcome_type", literal(_UNKNOWN_TYPE))} as outcome_answer,
                     {text("outcome_date")} as outcome_text,
                     {text("response_id")} as response_text,
+                    {comment_key(text("comment"), answer("language", text("language")))}
+                        as comment_key,
                     {text("wave")} as wave_text,
                     {text("wave_date")} as wave_date_text,
                     {text("invited_at")} as invited_text,
@@ -253,6 +277,8 @@ class SurveyReader(CollectingReader):
                 {_present(numbers, "map(varchar, double)")} as numbers,
                 list_filter([{flags}]::varchar[], lambda name: name is not null) as implausible,
                 {kept} as answers,
+                comment,
+                themes,
                 columns('^answer_[0-9]+$'),
                 case
                     when problem is not null then problem
@@ -262,6 +288,7 @@ class SurveyReader(CollectingReader):
                         then 'submitted_at is not a time as the mapping says it is written'
                 end as problem
             from judged
+            left join {MASKED} using (comment_key)
         """
 
     def _answer(
@@ -486,10 +513,11 @@ _COLLECT: Final = f"""
     insert into {COLLECTED} by name
     select
         file_id, line_number, row_hash, response_id, survey, source, submitted_at, period,
-        wave, wave_date, invited_at, is_delivered, is_answered, user_key, email_key, respondent_key, course_id, plan, language, method, nps_score,
+        wave, wave_date, invited_at, is_delivered, is_answered, user_key, email_key, respondent_key,
+        course_id, plan, language, method, nps_score,
         is_outcome_report, outcome_type, outcome_date, outcome_date_text, credited,
         would_not_have_happened, looking_for_work, income_currency, income_kind, gender,
-        disability, region, prior_education, numbers, implausible, answers
+        disability, region, prior_education, numbers, implausible, answers, comment, themes
     from survey_rows
     where problem is null
 """

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestration.contracts import SatismeterMapping
+from orchestration.contracts import SatismeterMapping, Themes
 from orchestration.loading.satismeter import SatismeterReader
 from tests.loading.readers import Desk, open_desk
 
@@ -35,7 +35,7 @@ def response(name: str, **changes: Any) -> dict[str, Any]:
         "created": "2024-05-01T10:00:00.250Z",
         "rating": 9,
         "category": "promoter",
-        "feedback": CANARY,
+        "feedback": None,
         "answers": [{"id": "1", "label": "Why?", "value": CANARY}],
         "campaign": "Quarterly",
         "method": "In-app",
@@ -110,7 +110,8 @@ def test_an_unknown_plan_is_null_and_counted(desk: Desk) -> None:
         ({"dismissed": None, "pending": None}, ("9", False, False)),
         ({"rating": 11}, ("11", False, False)),
         ({"rating": "7"}, ("7", False, False)),
-        ({"rating": None, "score": 6}, ("6", False, False)),
+        # Satismeter's own `score` is 100, 0 or -100: a passive's is not a rating of 0.
+        ({"rating": None, "score": 0}, (None, False, False)),
     ],
 )
 def test_the_rating_is_kept_as_answered(
@@ -194,3 +195,58 @@ def test_pages_lists_and_lines_give_the_same_rows(desk: Desk) -> None:
 )
 def test_no_content_stops_a_load(desk: Desk, rows: list[dict[str, Any]]) -> None:
     desk.read(reader(traits={"plan": "plan"}), json.dumps(rows), json.dumps({"responses": rows}))
+
+
+def test_a_comment_is_masked_and_told_its_themes(desk: Desk) -> None:
+    themes = Themes.parse(
+        {
+            "kind": "themes",
+            "languages": {
+                "en": {"pace": ["too fast"], "support": ["mentor*"]},
+                "fr": {"pace": ["trop vite"], "price": ["cher"]},
+            },
+        },
+        Path("themes.yml"),
+    )
+    rows = desk.read(
+        SatismeterReader(SatismeterMapping(traits={"language": "language"}), themes),
+        json.dumps(
+            [
+                response("r1", feedback="Too FAST! My mentors: ada@example.org, +33 6 12 34 56 78"),
+                response("r2", feedback="trop vite, trop cher", language="fr"),
+                response("r3", feedback="trop vite", language="en"),
+                response("r4", feedback=" "),
+                response("r5", feedback="trop cher; too fast", language="de", user={"id": "x"}),
+            ]
+        ),
+    )
+    assert picked(rows, "language", "comment", "themes") == [
+        ("fr", "Too FAST! My mentors: [e-mail], [phone]", []),
+        ("fr", "trop vite, trop cher", ["pace", "price"]),
+        ("en", "trop vite", []),
+        ("fr", None, None),
+        ("de", "trop cher; too fast", ["pace", "price"]),
+    ]
+
+
+def test_open_questions_can_be_comments_and_a_question_the_rating(desk: Desk) -> None:
+    answers = [
+        {"id": "q1", "label": "How likely?", "value": 8},
+        {"id": "q2", "label": "Why?", "value": "because"},
+        {"id": "q3", "label": "What else?", "value": None},
+    ]
+    rows = desk.read(
+        reader(comments=["feedback", "What else?", "q2"], rating_question="q1"),
+        json.dumps({"data": [response("r1", rating=None, feedback="good", answers=answers)]}),
+    )
+    assert picked(rows, "nps_score", "comment") == [("8", "good\nbecause")]
+    rows = desk.read(reader(comments=[]), json.dumps([response("r1", feedback=CANARY)]))
+    assert picked(rows, "comment") == [(None,)]
+
+
+def test_deliveries_are_known_of_the_methods_that_the_mapping_names(desk: Desk) -> None:
+    rows = desk.read(
+        reader(delivered_methods=["In-App"]),
+        json.dumps([response("r1"), response("r2", method="Email"), response("r3", method=None)]),
+    )
+    assert picked(rows, "is_delivered") == [(True,), (None,), (None,)]
