@@ -17,7 +17,10 @@ from isal import igzip_lib, isal_zlib
 
 # Longer than any hour of events we know of, and short enough to fit a disk.
 MAX_INFLATED_BYTES = 16 * 2**30
-_CHUNK = 2**20
+# Read in small pieces, inflated into pieces that the allocator keeps: pieces of 16 MiB are given
+# back to the kernel each time, which costs as much as inflating them.
+_CHUNK = 2**16
+_INFLATED_CHUNK = 2**20
 _GZIP_MAGIC = b"\x1f\x8b"
 _MEMBER = "::"
 
@@ -144,7 +147,7 @@ def _gunzip(head: bytes, stream: IO[bytes], output: SupportsWrite, limit: int) -
     pending = head
     try:
         while True:
-            written += output.write(inflater.decompress(pending, 16 * _CHUNK))
+            written += output.write(inflater.decompress(pending, _INFLATED_CHUNK))
             if written > limit:
                 return f"inflates to more than {limit} bytes"
             if inflater.eof:  # a gzip file may hold several members, one after the other

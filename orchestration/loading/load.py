@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from orchestration.landing.names import (
 )
 from orchestration.loading import ledger, masking, pseudonyms
 from orchestration.loading.amplitude import EventReader, MergeReader
-from orchestration.loading.batch import FileCounts, Reader
+from orchestration.loading.batch import FileCounts, Reader, UnpackedFile
 from orchestration.loading.ledger import Entry
 from orchestration.loading.repeats import (
     mark_event_repeats,
@@ -56,10 +57,11 @@ SOURCE_TABLES: Mapping[str, str] = {
     SURVEYS: "raw.survey_responses",
 }
 
-# Large enough that ids are hashed and repeats are sought seldom, small enough for memory and disk.
-_BATCH_INFLATED_BYTES = 1024 * 2**20
+# Large enough that repeats are sought seldom, small enough for memory and for the page cache.
+_BATCH_INFLATED_BYTES = 512 * 2**20
 _BATCH_FILES = 4_000
 _USUAL_INFLATION = 15
+_HASHERS = 2
 
 
 @dataclass
@@ -122,11 +124,13 @@ def load_landing(
     load = _Load(connection, settings, run_id, load_number, known, wanted)
     total, done = len(plan.load), 0
     load.remove([*plan.remove, *(known[e.path] for e in plan.record if e.path in known)])
-    for reader, entries in _batches(plan.load, contracts):
-        if progress is not None:
-            progress(done, total, f"{reader.source} {Path(entries[-1].path).name}")
-        load.replace(reader, entries)
-        done += len(entries)
+    with Scratch(settings.scratch, settings.landing) as scratch:
+        for reader, entries in _batches(plan.load, contracts):
+            if progress is not None:
+                progress(done, total, f"{reader.source} {Path(entries[-1].path).name}")
+            joins = reader.source == AMPLITUDE_EVENTS
+            load.replace(reader, entries, scratch.inflate(entries, joins=joins))
+            done += len(entries)
     load.record(plan.record)
     _summarise(connection, report, run_id)
     return report
@@ -178,26 +182,26 @@ class _Load:
             self._connection.rollback()
             raise
 
-    def replace(self, reader: Reader, entries: Sequence[Entry]) -> None:
+    def replace(
+        self, reader: Reader, entries: Sequence[Entry], files: Sequence[UnpackedFile]
+    ) -> None:
         """Load files, in the place of what they brought before."""
         file_ids = [entry.file_id for entry in entries]
-        joins = reader.source == AMPLITUDE_EVENTS
-        with Scratch(self._settings.scratch, self._settings.landing, entries, joins=joins) as files:
-            reader.prepare(self._connection, files)
-            self._connection.begin()
-            try:
-                before = [e.file_id for e in entries if e.path in self._known]
-                if before:
-                    self._delete(reader.source, before)
-                counts = reader.read(self._connection, files)
-                if reader.source == AMPLITUDE_EVENTS:
-                    note_changed_events(self._connection, file_ids)
-                self._write_ledger((entry, counts[entry.file_id]) for entry in entries)
-                self._finish(reader.source, file_ids, set(file_ids))
-                self._connection.commit()
-            except BaseException:
-                self._connection.rollback()
-                raise
+        reader.prepare(self._connection, files)
+        self._connection.begin()
+        try:
+            before = [e.file_id for e in entries if e.path in self._known]
+            if before:
+                self._delete(reader.source, before)
+            counts = reader.read(self._connection, files)
+            if reader.source == AMPLITUDE_EVENTS:
+                note_changed_events(self._connection, file_ids)
+            self._write_ledger((entry, counts[entry.file_id]) for entry in entries)
+            self._finish(reader.source, file_ids, set(file_ids))
+            self._connection.commit()
+        except BaseException:
+            self._connection.rollback()
+            raise
 
     def record(self, entries: Sequence[Entry]) -> None:
         """Write the ledger rows of files that bring no rows of their own."""
@@ -331,14 +335,22 @@ def _describe(
     by_landed: dict[str, list[Entry]] = {}
     for entry in known.values():
         by_landed.setdefault(entry.landed_path, []).append(entry)
-    for file in inventory.files:
+
+    def look_at(file: LandedFile) -> list[Entry]:
         before = by_landed.get(file.path, [])
         if before and (before[0].size, before[0].modified_ns) == (file.size, file.modified_ns):
             landed_hash = before[0].landed_hash
         else:
             landed_hash = hash_file(inventory.landing / file.path)
-        for stored in _stored_files(inventory.landing, file, landed_hash, before):
-            yield _describe_one(file, landed_hash, stored, contracts)
+        return [
+            _describe_one(file, landed_hash, stored, contracts)
+            for stored in _stored_files(inventory.landing, file, landed_hash, before)
+        ]
+
+    # Hashing lets go of the interpreter, so that every core can hash.
+    with ThreadPoolExecutor(_HASHERS) as pool:
+        for entries in pool.map(look_at, inventory.files):
+            yield from entries
 
 
 def _stored_files(

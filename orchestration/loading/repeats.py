@@ -22,7 +22,7 @@ def note_changed_events(connection: duckdb.DuckDBPyConnection, file_ids: Sequenc
     connection.execute(
         """
         create temp table if not exists changed_events
-            (event_id uuid, insert_key uhugeint, server_uploaded_at timestamp, event_at timestamp)
+            (event_id uuid, insert_key ubigint, server_uploaded_at timestamp, event_at timestamp)
         """
     )
     if file_ids:

@@ -97,7 +97,7 @@ create table if not exists raw.events (
     prior_education varchar,
     properties map(varchar, varchar),        -- what the plan keeps besides
     is_excluded boolean not null,            -- bots and test accounts
-    insert_key uhugeint,                       -- keyed hash of (app, device, $insert_id)
+    insert_key ubigint,                     -- keyed hash of (app, device, $insert_id)
     duplicate_reason varchar                 -- same_uuid, client_retry
 );
 

@@ -8,13 +8,15 @@ the number of its file, as its first key.
 from __future__ import annotations
 
 import io
+import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
+from typing import Self
 
 from orchestration.landing.archives import inflate, open_stored
 from orchestration.loading.batch import Joined, UnpackedFile
@@ -29,38 +31,49 @@ _SMALL_STORED_BYTES = 64 * 2**10
 _PART_BYTES = 2**20
 
 
-class Scratch(AbstractContextManager[list[UnpackedFile]]):
-    """Inflates the data files of some ledger entries.
+class Scratch(AbstractContextManager["Scratch"]):
+    """Inflates the data files of a load, a batch at a time.
+
+    The files of one batch are written over those of the one before: taking new pages from the
+    kernel costs more than filling them.
 
     Args:
         folder: emptied before and after; private, since it holds what the exports hold.
         landing: where the entries' files are.
-        entries: the files.
-        joins: whether small files may be joined, which only JSON lines can be.
     """
 
-    def __init__(
-        self, folder: Path, landing: Path, entries: Sequence[Entry], *, joins: bool
-    ) -> None:
+    def __init__(self, folder: Path, landing: Path) -> None:
         self._folder = folder
         self._landing = landing
-        self._entries = {entry.path: (number, entry) for number, entry in enumerate(entries)}
-        self._joins = joins
         self._lock = Lock()
+        self._joins = False
+        self._entries: Mapping[str, tuple[int, Entry]] = {}
         self._parts = 0
         self._part = io.BytesIO()
         self._part_lines = 0
 
-    def __enter__(self) -> list[UnpackedFile]:
+    def __enter__(self) -> Self:
         shutil.rmtree(self._folder, ignore_errors=True)  # of a run that was killed
         self._folder.mkdir(parents=True, mode=0o700)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def inflate(self, entries: Sequence[Entry], *, joins: bool) -> list[UnpackedFile]:
+        """Inflate the files of a batch; those of the batch before are gone after it.
+
+        Args:
+            entries: the files.
+            joins: whether small files may be joined, which only JSON lines can be.
+        """
+        self._joins = joins
+        self._entries = {entry.path: (number, entry) for number, entry in enumerate(entries)}
+        self._parts = 0
         with ThreadPoolExecutor(_INFLATERS) as pool:
             files = [file for share in pool.map(self._inflate, self._shares()) for file in share]
         self._close_part()
         return files
-
-    def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _shares(self) -> list[list[str]]:
         """Paths by landed file; a large zip is cut so that every core has work."""
@@ -83,10 +96,11 @@ class Scratch(AbstractContextManager[list[UnpackedFile]]):
                 damage = inflate(stream, content)
                 joined = None if damage else self._join(number, content.getvalue())
                 if joined is None:
-                    file.text.write_bytes(content.getvalue())
+                    with _write_over(file.text) as output:
+                        output.write(content.getvalue())
                 files.append(replace(file, damage=damage, joined=joined))
             else:
-                with file.text.open("wb", buffering=0) as output:
+                with _write_over(file.text) as output:
                     files.append(replace(file, damage=inflate(stream, output)))
         return files
 
@@ -118,13 +132,22 @@ class Scratch(AbstractContextManager[list[UnpackedFile]]):
 
     def _close_part(self) -> None:
         if self._part.tell():
-            self._part_path().write_bytes(self._part.getvalue())
+            with _write_over(self._part_path()) as output:
+                output.write(self._part.getvalue())
         self._parts += 1
         self._part = io.BytesIO()
         self._part_lines = 0
 
     def _part_path(self) -> Path:
         return self._folder / f"part-{self._parts}.txt"
+
+
+@contextmanager
+def _write_over(path: Path) -> Iterator[io.FileIO]:
+    """Open a file for writing from its beginning; what is left behind the end is cut off."""
+    with io.FileIO(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as output:
+        yield output
+        output.truncate()
 
 
 def by_text(files: Sequence[UnpackedFile]) -> Mapping[Path, list[UnpackedFile]]:

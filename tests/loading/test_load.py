@@ -6,7 +6,7 @@ import gzip
 import json
 import random
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -368,6 +368,36 @@ def test_a_report_knows_its_line(school: School) -> None:
         (3, "new_job", "2024-01-02", None, "yes"),
         (4, "new_job", None, "soon", "yes"),
     ]
+
+
+@pytest.mark.usefixtures("each_way")
+@pytest.mark.parametrize("write", [str.upper, lambda text: text.replace("-", "")])
+def test_a_report_knows_its_line_however_its_uuid_is_written(
+    school: School, write: Callable[[str], str]
+) -> None:
+    first, second = event(1), event(2, event_type="outcome_reported")
+    write_hour(school.amplitude, [first, second | {"uuid": write(second["uuid"])}])
+    school.load()
+    assert school.query("select line_number, event_id::varchar from raw.events order by all") == [
+        (2, second["uuid"]),
+        (None, first["uuid"]),
+    ]
+
+
+@pytest.mark.usefixtures("each_way")
+def test_values_of_other_types_than_amplitude_writes_are_still_read(school: School) -> None:
+    write_hour(
+        school.amplitude,
+        [
+            event(1),
+            event(2, uuid="no uuid at all", session_id="seven"),
+            event(3, event_time="2024-01-02T03:04:05Z"),
+        ],
+    )
+    assert school.load().loaded == 3
+    rows = school.query("select event_at::varchar, session_id is null from raw.events order by all")
+    assert [row for row in rows if row[0] == "2024-01-02 03:04:05"]
+    assert sum(is_null for _, is_null in rows) >= 1
 
 
 def test_merges_are_loaded_with_their_repeats_marked(school: School) -> None:
