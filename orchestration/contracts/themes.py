@@ -10,6 +10,8 @@ from pydantic import AfterValidator, Field, model_validator
 
 from orchestration.contracts.base import FileContract
 
+# What the marts call comments that are about nothing in the lists.
+NO_THEME: Final = "none"
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}")
 _THEME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _WORD: Final = re.compile(r"\w+")
@@ -29,6 +31,8 @@ def _check_language(name: str) -> str:
 
 
 def _check_theme(name: str) -> str:
+    if name == NO_THEME:
+        raise ValueError(f"{name!r} stands for comments without a theme; choose another name.")
     if not _THEME.fullmatch(name):
         raise ValueError(
             f"{name!r} is not the name of a theme; write small letters, digits and underscores, "

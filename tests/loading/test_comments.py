@@ -100,6 +100,7 @@ def test_words_are_whole_words_without_case_and_accents() -> None:
     [
         ({"French": {"pace": ["vite"]}}, "'French' is not a language"),
         ({"fr": {"Trop vite": ["vite"]}}, "'Trop vite' is not the name of a theme"),
+        ({"fr": {"none": ["rien"]}}, "'none' stands for comments without a theme"),
         ({"fr": {"pace": []}}, "languages.fr.pace"),
         ({"fr": {}}, "languages.fr: names no theme"),
         ({}, "languages"),

@@ -90,6 +90,15 @@
 {% macro spark__list_has(list, value) -%} array_contains({{ list }}, {{ value }}) {%- endmacro %}
 
 
+{% macro list_size(list) -%}
+    {{ return(adapter.dispatch("list_size", "northstar")(list)) }}
+{%- endmacro %}
+
+{% macro default__list_size(list) -%} len({{ list }}) {%- endmacro %}
+
+{% macro spark__list_size(list) -%} size({{ list }}) {%- endmacro %}
+
+
 {% macro list_add(list, value) -%}
     {{ return(adapter.dispatch("list_add", "northstar")(list, value)) }}
 {%- endmacro %}

@@ -14,7 +14,10 @@ with
             plan,
             language,
             method,
-            nps_score
+            nps_score,
+            is_delivered,
+            comment,
+            themes
         from {{ ref("stg_surveys__responses") }}
     ),
 
@@ -32,7 +35,10 @@ with
             method,
             nps_score,
             is_dismissed,
-            is_pending
+            is_pending,
+            is_delivered,
+            comment,
+            themes
         from {{ ref("stg_satismeter__responses") }}
     ),
 
@@ -49,6 +55,11 @@ with
                 survey_responses.invited_at,
                 {{ start_of_day("survey_responses.period") }}
             ) as responded_at,
+            coalesce(
+                survey_responses.invited_at,
+                survey_responses.submitted_at,
+                {{ start_of_day("survey_responses.period") }}
+            ) as asked_at,
             survey_responses.submitted_at is null
             and survey_responses.invited_at is null as is_dated_by_period,
             survey_responses.user_key,
@@ -60,7 +71,10 @@ with
             survey_responses.method,
             trim(survey_responses.nps_score) as answer,
             false as is_dismissed,
-            false as is_pending
+            false as is_pending,
+            survey_responses.is_delivered,
+            survey_responses.comment,
+            survey_responses.themes
         from survey_responses
         inner join asking_surveys on survey_responses.survey = asking_surveys.survey
 
@@ -70,6 +84,7 @@ with
             response_id,
             coalesce(survey, 'unknown') as survey,
             created_at as responded_at,
+            created_at as asked_at,
             false as is_dated_by_period,
             user_key,
             email_key,
@@ -80,7 +95,10 @@ with
             method,
             trim(nps_score) as answer,
             is_dismissed,
-            is_pending
+            is_pending,
+            is_delivered,
+            comment,
+            themes
         from in_app_responses
     ),
 
@@ -92,11 +110,15 @@ with
             responses.survey,
             responses.responded_at,
             {{ local_date("responses.responded_at") }} as responded_on,
+            {{ local_date("responses.asked_at") }} as asked_on,
             responses.is_dated_by_period,
             responses.course_id,
             responses.plan,
             responses.language,
             responses.method,
+            responses.is_delivered,
+            responses.comment,
+            responses.themes,
             responses.answer,
             case
                 when responses.is_dismissed
@@ -123,6 +145,7 @@ with
             resolved.responded_at,
             resolved.responded_on,
             {{ start_of_period("resolved.responded_on", "month") }} as month,
+            resolved.asked_on,
             resolved.is_dated_by_period,
             coalesce(
                 resolved.plan, case when resolved.has_account then {{ plan_on("resolved") }} end
@@ -130,6 +153,9 @@ with
             resolved.course_id,
             resolved.language,
             resolved.method,
+            resolved.is_delivered,
+            resolved.comment,
+            resolved.themes,
             resolved.rejected_reason,
             case
                 when resolved.rejected_reason is null

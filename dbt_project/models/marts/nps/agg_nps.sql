@@ -64,7 +64,8 @@ with
             detractors,
             {{ nps_score("promoters", "detractors", "respondents") }} as nps,
             {{ nps_interval("promoters", "detractors", "respondents", "low") }} as nps_low,
-            {{ nps_interval("promoters", "detractors", "respondents", "high") }} as nps_high
+            {{ nps_interval("promoters", "detractors", "respondents", "high") }} as nps_high,
+            respondents < {{ var("small_group") }} as is_small_group
         from sums
     )
 

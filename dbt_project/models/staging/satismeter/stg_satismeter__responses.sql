@@ -17,7 +17,10 @@ with
             respondent_key,
             plan,
             language,
-            course_id
+            course_id,
+            is_delivered,
+            comment,
+            themes
         from {{ source("raw", "satismeter_responses") }}
         where duplicate_reason is null
     ),
@@ -43,6 +46,9 @@ with
             source.plan,
             source.language,
             source.course_id,
+            source.is_delivered,
+            source.comment,
+            source.themes,
             row_number() over (
                 partition by source.response_id
                 order by
@@ -73,7 +79,10 @@ with
             respondent_key,
             plan,
             language,
-            course_id
+            course_id,
+            is_delivered,
+            comment,
+            themes
         from ranked
         where position = 1
     )

@@ -37,7 +37,9 @@ with
             prior_education,
             numbers,
             implausible,
-            answers
+            answers,
+            comment,
+            themes
         from {{ source("raw", "survey_responses") }}
         where duplicate_reason is null
     ),
@@ -83,6 +85,8 @@ with
             source.numbers,
             source.implausible,
             source.answers,
+            source.comment,
+            source.themes,
             row_number() over (
                 partition by source.response_id
                 order by
@@ -132,7 +136,9 @@ with
             prior_education,
             numbers,
             implausible,
-            answers
+            answers,
+            comment,
+            themes
         from ranked
         where position = 1
     )
