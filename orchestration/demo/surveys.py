@@ -29,6 +29,8 @@ CONTRACTS: Final = "contracts"
 
 _WAVE_MONTH, _WAVE_DAY = 3, 10
 _QUARTER_MONTHS = (2, 5, 8, 11)
+# Of those who do not answer, the share whom no mail reaches.
+_BOUNCES: Final = 0.06
 
 # What people can answer, in the survey's words, and what the mapping makes of it.
 SURVEY_WORDS: Final = {
@@ -99,18 +101,43 @@ class ScoreGiven:
     is_submitted: bool = True
 
 
+@dataclass(frozen=True)
+class Invitation:
+    """Somebody who was asked by a wave of the yearly survey.
+
+    Attributes:
+        wave_day: the wave's date, counted since 1970-01-01.
+        person: null where the row says not who it was.
+        report: of an outcome, if the answer holds one.
+    """
+
+    wave_day: int
+    person: Person | None
+    is_delivered: bool
+    is_answered: bool
+    report: Report | None = None
+
+
 class Surveys:
     """Writes the files below `surveys/`, `coaches/` and `contracts/`.
 
-    After `write`, `files` and `rows` hold what was written per survey, and `scores` everybody who
-    was asked for a recommendation; the reports of the yearly survey are added to the reporting.
+    After `write`, `files` and `rows` hold what was written per survey, `scores` everybody who was
+    asked for a recommendation, and `invitations` everybody who was asked by the yearly survey; its
+    reports are added to the reporting.
+
+    Args:
+        mail: decides which invitations never arrive.
     """
 
-    def __init__(self, rng: random.Random, period: Period, population: Population) -> None:
+    def __init__(
+        self, rng: random.Random, mail: random.Random, period: Period, population: Population
+    ) -> None:
         self.rows: dict[str, int] = defaultdict(int)
         self.files: dict[str, int] = defaultdict(int)
         self.scores: list[ScoreGiven] = []
+        self.invitations: list[Invitation] = []
         self._rng = rng
+        self._mail = mail
         self._period = period
         self._population = population
 
@@ -165,7 +192,10 @@ class Surveys:
                     report = reporting.survey_answer(happened, answered_at)
                     reporting.reports.append(report)
                     record.report = report
+            else:
+                record.is_delivered = self._mail.random() >= _BOUNCES
             self.scores.append(ScoreGiven(ALUMNI, record.score))
+            self.invitations.append(record.invitation())
             records.append(record.fields())
         at = local_ms(opens + 5, 12 * 3600)
         for report in self._invalid_answers(at):
@@ -173,6 +203,7 @@ class Surveys:
             record = _AlumniRecord(f"R{year}-{len(records) + 1:05}", opens, report.person)
             record.answered_at, record.report = at, report
             self.scores.append(ScoreGiven(ALUMNI, ""))
+            self.invitations.append(record.invitation())
             records.append(record.fields())
         self._save(landing / "surveys" / f"{ALUMNI}_{year}.csv", ALUMNI, _ALUMNI_HEADER, records)
 
@@ -332,7 +363,7 @@ _ALUMNI_HEADER: Final = (
     "Response ID",
     "Invited on",
     "Status",
-    "Last update (UTC)",
+    "Answered at (UTC)",
     "E-mail",
     "Learner number",
     "Language",
@@ -389,6 +420,12 @@ class _AlumniRecord:
     score: str = ""
     comment: str = ""
     report: Report | None = None
+    is_delivered: bool = True
+
+    def invitation(self) -> Invitation:
+        """What the row says about its wave."""
+        is_answered = self.answered_at is not None
+        return Invitation(self.invited_on, self.person, self.is_delivered, is_answered, self.report)
 
     def fields(self) -> list[str]:
         """The row, in the order of the header."""
@@ -397,15 +434,16 @@ class _AlumniRecord:
             report.gives_user_id if report else not person.is_found_by_email
         )
         invited_at = local_ms(self.invited_on, 9 * 3600)
-        updated_at = invited_at if self.answered_at is None else self.answered_at
+        answered_at = "" if self.answered_at is None else utc(self.answered_at)
+        unanswered = "delivered" if self.is_delivered else "bounced"
         changed = "" if self.answered_at is None else "Yes" if report else "No"
         kind = report.outcome_type if report else None
         day = report.outcome_date if report else None
         return [
             self.response_id,
             f"{local(invited_at):%Y-%m-%d}",
-            "invited" if self.answered_at is None else "answered",
-            f"{utc(updated_at):%Y-%m-%d %H:%M:%S}",
+            unanswered if self.answered_at is None else "answered",
+            f"{answered_at:%Y-%m-%d %H:%M:%S}" if answered_at else "",
             person.email if person and (report is None or report.gives_email) else "",
             person.user_id if has_number and isinstance(person, Learner) else "",
             person.language if person else "",

@@ -22,7 +22,7 @@ from orchestration.demo.mishaps import Mishaps
 from orchestration.demo.outcomes import FAMILY_OF, Person, Report
 from orchestration.demo.people import Learner, Population
 from orchestration.demo.plans import FREE, spells
-from orchestration.demo.surveys import NO_ANSWER, ScoreGiven
+from orchestration.demo.surveys import NO_ANSWER, Invitation, ScoreGiven
 from orchestration.demo.zendesk import AGENTS, SupportDesk
 
 COLLAPSE_DAYS: Final = 30
@@ -139,6 +139,37 @@ class NpsTruth(_Figures):
     unanswered: int
 
 
+class AskedTruth(_Figures):
+    """People of one segment and wave of the yearly survey.
+
+    Attributes:
+        population: learners seen by the wave's date, and everybody invited; null for people nobody
+            can name.
+        outcomes: those who reported a counted outcome of the 12 months before in the wave.
+    """
+
+    population: int | None
+    invited: int
+    delivered: int
+    answered: int
+    outcomes: int | None
+
+
+class WaveTruth(_Figures):
+    """A wave of the yearly survey.
+
+    Attributes:
+        by_segment: by the plan on the wave's date; `unknown` for people nobody can name.
+        found_by_survey, found_by_product, found_by_both: counted outcomes of the invited, dated in
+            the 12 months before.
+    """
+
+    by_segment: dict[str, AskedTruth]
+    found_by_survey: int
+    found_by_product: int
+    found_by_both: int
+
+
 class SignupTruth(_Figures):
     """Learners who signed up within the period; older accounts have no signup in the exports."""
 
@@ -218,6 +249,7 @@ class Truth(_Figures):
     reports: ReportTruth
     outcomes: OutcomeTruth
     nps: dict[str, NpsTruth]
+    waves: dict[str, WaveTruth]
     signups: SignupTruth
     subscriptions: SubscriptionTruth
     support: SupportTruth
@@ -434,6 +466,76 @@ def nps_truth(scores: Iterable[ScoreGiven]) -> dict[str, NpsTruth]:
         survey: NpsTruth(**{name: counts[name] for name in NpsTruth.model_fields})
         for survey, counts in sorted(by_survey.items())
     }
+
+
+def wave_truth(
+    invitations: Iterable[Invitation], outcomes: Iterable[RealOutcome], rows: Iterable[Row]
+) -> dict[str, WaveTruth]:
+    """By the wave's date, `YYYY-MM-DD`."""
+    first_days: dict[Person, int] = {}
+    for row in rows:
+        if row.client.person is not None:
+            day = local_day(row.at)
+            first_days[row.client.person] = min(day, first_days.get(row.client.person, day))
+    by_wave: dict[int, list[Invitation]] = defaultdict(list)
+    for invitation in invitations:
+        by_wave[invitation.wave_day].append(invitation)
+    counted = [outcome for outcome in outcomes if outcome.decision == "counted"]
+    return {
+        f"{calendar_day(day)}": _wave(day, asked, counted, first_days)
+        for day, asked in sorted(by_wave.items())
+    }
+
+
+def _wave(
+    day: int,
+    asked: Sequence[Invitation],
+    counted: Iterable[RealOutcome],
+    first_days: Mapping[Person, int],
+) -> WaveTruth:
+    told = {invitation.report for invitation in asked if invitation.report is not None}
+    delivered = {one.person for one in asked if one.is_delivered}
+    answered = {one.person for one in asked if one.is_answered}
+    invited = {one.person for one in asked if one.person is not None}
+    end = calendar_day(day)
+    found = [
+        (
+            outcome.person,
+            any(report in told for report in outcome.reports),
+            any(report.source == "product" for report in outcome.reports),
+        )
+        for outcome in counted
+        if outcome.person in invited and add_months(end, -12) <= outcome.on < end
+    ]
+    reporting = {person for person, in_survey, _ in found if in_survey}
+    members: dict[str, set[Person]] = defaultdict(set)
+    for person in {one for one, first in first_days.items() if first <= day} | invited:
+        members[person.plan_on(day) if isinstance(person, Learner) else FREE].add(person)
+    by_segment = {
+        segment: AskedTruth(
+            population=len(own),
+            invited=len(own & invited),
+            delivered=len(own & delivered),
+            answered=len(own & answered),
+            outcomes=len(own & reporting),
+        )
+        for segment, own in sorted(members.items())
+    }
+    nameless = [one for one in asked if one.person is None]
+    if nameless:
+        by_segment["unknown"] = AskedTruth(
+            population=None,
+            invited=len(nameless),
+            delivered=sum(one.is_delivered for one in nameless),
+            answered=sum(one.is_answered for one in nameless),
+            outcomes=None,
+        )
+    return WaveTruth(
+        by_segment=by_segment,
+        found_by_survey=sum(in_survey for _, in_survey, _ in found),
+        found_by_product=sum(in_product for _, _, in_product in found),
+        found_by_both=sum(in_survey and in_product for _, in_survey, in_product in found),
+    )
 
 
 def signup_truth(learners: Iterable[Learner], as_of: date) -> SignupTruth:

@@ -49,6 +49,7 @@ from orchestration.demo.truth import (
     signup_truth,
     subscription_truth,
     support_truth,
+    wave_truth,
 )
 from orchestration.demo.zendesk import SupportDesk
 from orchestration.errors import LandingError, SettingsError
@@ -119,7 +120,7 @@ def _write_exports(landing: Path, learners: int, period: Period, months: int, se
     reporting.report(outcomes)
     reporting.add_invalid(population.learners)
     reporting.add_gallery(population.alumni[:GALLERY_SIZE])
-    surveys = Surveys(stream(seed, "surveys"), period, population)
+    surveys = Surveys(stream(seed, "surveys"), stream(seed, "survey mail"), period, population)
     surveys.write(landing, outcomes, reporting)
     declare(reporting.reports, life, journal)
 
@@ -149,6 +150,7 @@ def _write_exports(landing: Path, learners: int, period: Period, months: int, se
         reports=report_truth(reporting.reports, decided, period.as_of),
         outcomes=outcome_truth(decided, period.as_of),
         nps=nps_truth([*surveys.scores, *satismeter.scores]),
+        waves=wave_truth(surveys.invitations, decided, journal.rows),
         signups=signup_truth(population.learners, period.as_of),
         subscriptions=subscription_truth(population.learners),
         support=support_truth(desk),

@@ -257,6 +257,27 @@ def test_nps_is_that_of_the_exported_answers(demo: Demo) -> None:
     assert demo.truth.nps["in_app_nps"].unanswered > 0
 
 
+def test_waves_are_counted_as_their_rows_say(demo: Demo) -> None:
+    asked: dict[str, Counter[str]] = defaultdict(Counter)
+    nameless: Counter[str] = Counter()
+    for path in (demo.landing / "surveys").glob("alumni_survey_*.csv"):
+        for row in read_csv(path):
+            wave, who = row["Invited on"], (row["Learner number"], row["E-mail"])
+            nameless[wave] += not any(who)
+            asked[wave]["rows"] += 1
+            asked[wave]["delivered"] += row["Status"] != "bounced"
+            asked[wave]["answered"] += bool(row["Answered at (UTC)"])
+            assert (row["Status"] == "answered") == bool(row["Answered at (UTC)"])
+    assert set(demo.truth.waves) == set(asked)
+    for wave, found in asked.items():
+        segments = demo.truth.waves[wave].by_segment
+        assert segments["unknown"].invited == nameless[wave] == 1
+        # Up to three people answer a second time, with something that cannot count.
+        for name, column in (("invited", "rows"), ("delivered", ""), ("answered", "")):
+            told = sum(getattr(segment, name) for segment in segments.values())
+            assert told <= found[column or name] <= told + 3
+
+
 # -- support ---------------------------------------------------------------------------------------
 
 
@@ -380,7 +401,7 @@ def all_reports(demo: Demo, people: list[dict[str, Any]]) -> list[Told]:
     for path in (demo.landing / "surveys").glob("alumni_survey_*.csv"):
         for line in read_csv(path):
             if line["Has your professional situation changed since last year?"] == "Yes":
-                told_at = instant(line["Last update (UTC)"]).astimezone(PARIS)
+                told_at = instant(line["Answered at (UTC)"]).astimezone(PARIS)
                 meaning = words["alumni_survey"]
                 without = line["Would it have happened without the school?"]
                 found.append(

@@ -9,17 +9,26 @@ import dagster as dg
 import duckdb
 import pytest
 
-from orchestration.demo import write_demo
+from orchestration.demo import Truth, write_demo
 from orchestration.publishing import current_publication
 from tests.end_to_end.conftest import School, copy_repository
 
 
 @pytest.fixture(scope="module")
-def school(tmp_path_factory: pytest.TempPathFactory) -> School:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[School, Truth]:
     folder = tmp_path_factory.mktemp("demo")
     school = School(copy_repository(folder / "repository", with_project=True), folder / "data")
-    write_demo(school.settings.landing, learners=150, months=4)
-    return school
+    return school, write_demo(school.settings.landing, learners=150, months=4)
+
+
+@pytest.fixture(scope="module")
+def school(demo: tuple[School, Truth]) -> School:
+    return demo[0]
+
+
+@pytest.fixture(scope="module")
+def truth(demo: tuple[School, Truth]) -> Truth:
+    return demo[1]
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +94,35 @@ def test_the_published_file_opens_and_holds_every_mart(school: School, output: s
     assert school.query("select count(*) from core.dim_learners where learner_key is null") == [
         (0,)
     ]
+
+
+def test_waves_and_outcomes_are_those_that_the_demo_holds(
+    school: School, truth: Truth, output: str
+) -> None:
+    assert output
+    waves = {
+        (wave, segment): (of.population, of.invited, of.delivered, of.answered, of.outcomes)
+        for wave, found in truth.waves.items()
+        for segment, of in found.by_segment.items()
+    }
+    assert waves
+    assert waves == {
+        row[:2]: row[2:]
+        for row in school.query(
+            "select wave, segment, population, invited, delivered, answered, outcomes "
+            "from outcomes.agg_survey_waves where survey = 'alumni_survey'"
+        )
+    }
+    assert school.query(
+        "select wave, found_by_survey, found_otherwise, found_by_both "
+        "from outcomes.agg_capture_recapture where compared_with = 'product' order by all"
+    ) == [
+        (wave, found.found_by_survey, found.found_by_product, found.found_by_both)
+        for wave, found in truth.waves.items()
+    ]
+    assert school.query(
+        "select decision, count(*) from outcomes.fct_outcome_reports group by all order by all"
+    ) == sorted(truth.reports.by_decision.items())
 
 
 def test_assets_carry_rows_columns_and_where_columns_come_from(
