@@ -347,10 +347,12 @@ def _decisions(school: School) -> dict[str, str]:
     )
 
 
-def test_what_arrives_late_decides_about_the_whole_learner_anew(tmp_path: Path) -> None:
-    """A late report, a contract that begins later, and two people who turn out to be one."""
+def test_what_arrives_late_or_goes_decides_about_the_whole_learner_anew(tmp_path: Path) -> None:
+    """A late report, a contract that begins later, two people who turn out to be one, and one of
+    three reports that is erased: the strongest, the deciding answer, and the first of its group.
+    """
     school = _open_school(tmp_path)
-    a1, a2, a3 = (key(name) for name in ("a1", "a2", "a3"))
+    a1, a2, a3, a4, a5, a6 = (key(f"a{number}") for number in range(1, 7))
     begins_later = {
         "source": "contract",
         "survey": "contracts",
@@ -365,10 +367,22 @@ def test_what_arrives_late_decides_about_the_whole_learner_anew(tmp_path: Path) 
             _survey_row("22", "2026-02-20", user_key=a2),
             _survey_row("31", "2025-01-10", user_key=a3),
             _survey_row("32", "2025-09-10", email_key=key("e3")),
+            _survey_row("41", "2025-02-01", user_key=a4, **begins_later),
+            _survey_row("42", "2025-02-10", user_key=a4, source="coach"),
+            _survey_row("43", "2025-02-05", user_key=a4),
+            _survey_row("51", "2025-02-01", user_key=a5, credited="no"),
+            _survey_row("52", "2025-02-02", user_key=a5, credited=None),
+            _survey_row("53", "2025-02-03", user_key=a5),
+            _survey_row("61", "2025-02-01", user_key=a6),
+            _survey_row("62", "2025-02-21", user_key=a6),
+            _survey_row("63", "2025-03-13", user_key=a6),
         ],
     )
     school.build_models(*MARTS)
     assert _decisions(school) == {
+        **{"41": "counted", "42": "duplicate_report", "43": "duplicate_report"},
+        **{"51": "counted", "52": "duplicate_report", "53": "duplicate_report"},
+        **{"61": "counted", "62": "duplicate_report", "63": "within_12_months"},
         "11": "counted",
         "21": "invalid",
         "22": "counted",
@@ -381,9 +395,16 @@ def test_what_arrives_late_decides_about_the_whole_learner_anew(tmp_path: Path) 
         "zendesk_users",
         [{"user_key": a3, "email_key": key("e3"), "updated_at": "2026-02-01 00:00:00"}],
     )
+    school.execute(
+        "delete from raw.survey_responses where right(response_id::varchar, 2) in "
+        "('41', '53', '61')"
+    )
     school.build_models(*MARTS, as_of="2026-03-10")
 
     assert _decisions(school) == {
+        **{"42": "counted", "43": "duplicate_report"},
+        **{"51": "not_credited", "52": "duplicate_report"},
+        **{"62": "counted", "63": "duplicate_report"},
         "11": "within_12_months",
         "12": "counted",
         "21": "counted",
@@ -395,6 +416,15 @@ def test_what_arrives_late_decides_about_the_whole_learner_anew(tmp_path: Path) 
         "select right(outcome_id::varchar, 2), outcome_date, evidence, credited "
         "from outcomes.fct_career_outcomes where learner_key = '" + str(a2) + "'"
     ) == [("21", date(2026, 3, 9), "contract", "yes")]
+    assert school.query(
+        "select right(outcome_id::varchar, 2), outcome_date, evidence, reports, credit_conflict "
+        "from outcomes.fct_career_outcomes where right(outcome_id::varchar, 2) in "
+        "('42', '51', '62') order by all"
+    ) == [
+        ("42", date(2025, 2, 10), "coach", 2, False),
+        ("51", date(2025, 2, 1), "survey", 2, False),
+        ("62", date(2025, 2, 21), "survey", 2, False),
+    ]
     assert school.query(
         "select right(outcome_id::varchar, 2), right(blocked_by_outcome_id::varchar, 2) "
         "from outcomes.fct_career_outcomes where decision = 'within_12_months' order by all"
