@@ -3,7 +3,8 @@
 Knows nothing of Dagster, dbt or DuckDB. Altair is imported when the first plot is drawn.
 """
 
+from orchestration.charting.nps import nps_by_month
 from orchestration.charting.outcomes import counted_outcomes
 from orchestration.charting.rendering import MOST_BYTES, as_markdown, inline, render
 
-__all__ = ["MOST_BYTES", "as_markdown", "counted_outcomes", "inline", "render"]
+__all__ = ["MOST_BYTES", "as_markdown", "counted_outcomes", "inline", "nps_by_month", "render"]

@@ -24,13 +24,32 @@ _PAGE_SIZE: Final = 250
 _OVERLAP: Final = DAY
 _SCORES: Final = Lots.of({10: 24, 9: 20, 8: 19, 7: 13, 6: 8, 5: 6, 4: 3, 3: 2, 2: 2, 1: 1, 0: 2})
 _METHODS: Final = Lots.of({"In-App": 70, "Mobile": 20, "Email": 10})
-_FEEDBACK: Final = (
-    "Great so far",
-    "J'apprends à mon rythme",
-    "The app forgets where I was",
-    "Muy recomendable",
-    "Please answer me: demo.reader@example.org",
-)
+# Five of each language, so that what is drawn does not depend on who is asked. Some hold what tells
+# who somebody is; it must not come further than the landing folder.
+_FEEDBACK: Final = {
+    "en": (
+        "Great so far, my mentor is quick",
+        "Too fast for evenings after work",
+        "The app forgets where I was",
+        "Found a job! Tell me more: demo.reader@example.org",
+        "Good value. Order 123456789, see https://demo-reader.example.org/cv?id=42",
+    ),
+    "fr": (
+        "J'apprends à mon rythme, et les projets sont concrets",
+        "Trop cher pour moi",
+        "L'application plante sur mon téléphone",
+        "Mon mentor peut m'appeler au 06 12 34 56 78",
+        "Merci pour l'aide ! Écrivez-moi : demo.reader@example.org",
+    ),
+    "es": (
+        "Muy recomendable, buen ritmo",
+        "Demasiada teoría en el curso",
+        "Encontré trabajo gracias al mentor",
+        "Mi teléfono es +34 612 34 56 78",
+        "Mi proyecto: demo-reader.example.org/portfolio",
+    ),
+}
+_OTHER_LANGUAGES: Final = "en"
 
 
 @dataclass
@@ -91,9 +110,18 @@ class Satismeter:
         rating = None if is_dismissed else _SCORES.draw(rng)
         feedback = None
         if rating is not None and not is_pending and rng.random() < 0.35:
-            feedback = rng.choice(_FEEDBACK)
+            language = learner.language if learner else _OTHER_LANGUAGES
+            texts = _FEEDBACK.get(language, _FEEDBACK[_OTHER_LANGUAGES])
+            feedback = rng.choice(texts)
         answered = "" if rating is None else str(rating)
-        self.scores.append(ScoreGiven(CAMPAIGN, answered, is_submitted=not is_pending))
+        self.scores.append(
+            ScoreGiven(
+                CAMPAIGN,
+                answered,
+                is_submitted=not is_pending,
+                has_comment=feedback is not None,
+            )
+        )
         return {
             "id": f"{rng.getrandbits(96):024x}",
             "created": iso(at).replace("Z", f".{rng.randrange(1000):03}Z"),

@@ -94,11 +94,13 @@ class ScoreGiven:
         survey: the survey's name in the marts.
         text: what was answered, empty without an answer.
         is_submitted: false for a question that was put away, or left half answered.
+        has_comment: something was written besides.
     """
 
     survey: str
     text: str
     is_submitted: bool = True
+    has_comment: bool = False
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,7 @@ class Surveys:
                     record.report = report
             else:
                 record.is_delivered = self._mail.random() >= _BOUNCES
-            self.scores.append(ScoreGiven(ALUMNI, record.score))
+            self.scores.append(ScoreGiven(ALUMNI, record.score, has_comment=bool(record.comment)))
             self.invitations.append(record.invitation())
             records.append(record.fields())
         at = local_ms(opens + 5, 12 * 3600)
@@ -243,7 +245,7 @@ class Surveys:
                 comment = self._comment(score)
             else:
                 at = local_ms(opens, 9 * 3600)
-            self.scores.append(ScoreGiven(QUARTERLY_NPS, score))
+            self.scores.append(ScoreGiven(QUARTERLY_NPS, score, has_comment=bool(comment)))
             records.append(
                 [
                     f"{opens}-{number}",

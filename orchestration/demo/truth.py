@@ -129,6 +129,7 @@ class NpsTruth(_Figures):
         rejected: submitted answers that are no whole number from 0 to 10.
         unanswered: people who were asked and did not answer: nothing, a null mark, put away or left
             half answered.
+        comments: submitted answers with a comment.
     """
 
     promoters: int
@@ -137,6 +138,7 @@ class NpsTruth(_Figures):
     respondents: int
     rejected: int
     unanswered: int
+    comments: int
 
 
 class AskedTruth(_Figures):
@@ -453,6 +455,7 @@ def nps_truth(scores: Iterable[ScoreGiven]) -> dict[str, NpsTruth]:
     by_survey: dict[str, Counter[str]] = defaultdict(Counter)
     for score in scores:
         counts = by_survey[score.survey]
+        counts["comments"] += score.has_comment
         if not score.is_submitted or score.text in NO_ANSWER:
             counts["unanswered"] += 1
         elif score.text not in map(str, range(11)):

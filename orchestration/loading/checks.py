@@ -10,6 +10,9 @@ import duckdb
 # The project of an Amplitude file, from its name; see the naming rule of such files.
 _PROJECT = r"regexp_extract(path, '(\d+)_\d{4}-\d{2}-\d{2}_\d{1,2}(#\d+)?\.json(\.gz)?$', 1)"
 
+# What Satismeter exports unless it is asked for more.
+SATISMETER_WINDOW_DAYS = 30
+
 # Files that are there, whether or not their rows came from this copy of them.
 _EXPORTED = f"""
     select {_PROJECT} as project, exported_hour, loaded
@@ -38,6 +41,15 @@ class Gap:
     first_hour: datetime
     last_hour: datetime
     hours: int
+
+
+@dataclass(frozen=True)
+class MissingDays:
+    """Consecutive days (UTC) between two Satismeter exports that lie in neither of them."""
+
+    first_day: date
+    last_day: date
+    days: int
 
 
 @dataclass(frozen=True)
@@ -172,6 +184,46 @@ def missing_export_hours(connection: duckdb.DuckDBPyConnection) -> list[Gap]:
         """
     ).fetchall()
     return [Gap(*row) for row in rows]
+
+
+def missing_satismeter_days(connection: duckdb.DuckDBPyConnection) -> list[MissingDays]:
+    """Days that no Satismeter export covers, between the first and the last of them.
+
+    An export covers the days from its oldest response to its newest. Quiet days between two exports
+    look like a gap, so that one is told only if it is longer than the longest silence within an
+    export; from Satismeter's own window of 30 days on it always is.
+    """
+    rows = connection.execute(
+        """
+        with
+        days as (
+            select distinct file_id, created_at::date as day from raw.satismeter_responses
+        ),
+        silences as (
+            select day - lag(day) over (partition by file_id order by day) - 1 as days from days
+        ),
+        usual as (select least(coalesce(max(days), 0), $window - 1) as days from silences),
+        exports as (
+            select file_id, min(day) as first_day, max(day) as last_day from days group by file_id
+        ),
+        steps as (
+            select
+                first_day,
+                max(last_day) over (
+                    order by first_day, last_day, file_id
+                    rows between unbounded preceding and 1 preceding
+                ) as covered_until
+            from exports
+        )
+        select covered_until + 1, first_day - 1, first_day - covered_until - 1
+        from steps
+        cross join usual
+        where first_day - covered_until - 1 > usual.days
+        order by covered_until
+        """,
+        {"window": SATISMETER_WINDOW_DAYS},
+    ).fetchall()
+    return [MissingDays(*row) for row in rows]
 
 
 def newest_day_volumes(connection: duckdb.DuckDBPyConnection, *, weeks: int = 8) -> list[Volume]:

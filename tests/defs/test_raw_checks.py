@@ -45,6 +45,16 @@ def test_missing_hours_warn_with_the_longest_gap_first_and_allow_for_quiet_night
     assert "Nights without events have none either" in result.description
 
 
+def test_days_between_two_satismeter_exports_warn_and_are_named() -> None:
+    result = judging.satismeter_days([checks.MissingDays(date(2026, 1, 31), date(2026, 2, 13), 14)])
+
+    assert not result.passed
+    assert result.severity == dg.AssetCheckSeverity.WARN
+    assert result.metadata["missing_days"].value == 14
+    assert named(result) == "- 2026-01-31 to 2026-02-13 (14 days)"
+    assert judging.satismeter_days([]).passed
+
+
 @pytest.mark.parametrize(
     ("rows", "usual", "weeks", "passed"),
     [

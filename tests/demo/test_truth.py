@@ -253,6 +253,9 @@ def test_nps_is_that_of_the_exported_answers(demo: Demo) -> None:
         assert truth.promoters + truth.passives + truth.detractors == truth.respondents
         assert truth.unanswered == sum(text in ("", "NA") for text in texts)
         assert truth.rejected == len(texts) - truth.respondents - truth.unanswered
+    assert demo.truth.nps["in_app_nps"].comments == sum(
+        one["feedback"] is not None for one in responses.values()
+    )
     assert demo.truth.nps["nps_quarterly"].rejected > 0
     assert demo.truth.nps["in_app_nps"].unanswered > 0
 

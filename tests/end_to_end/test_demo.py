@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import duckdb
 import pytest
 
 from orchestration.demo import Truth, write_demo
-from orchestration.publishing import current_publication
+from orchestration.publishing import current_publication, restricted_file
 from tests.end_to_end.conftest import School, copy_repository
 
 
@@ -164,6 +165,81 @@ def test_the_warehouse_is_built_up_to_the_last_load(school: School, output: str)
         assert warehouse.execute("select count(*) from raw.touched_days").fetchall() == [(0,)]
         builds = warehouse.execute("select run_id, load_number from raw.builds").fetchall()
         assert builds == warehouse.execute("from raw.run_stamp").fetchall()
+
+
+def test_comments_lie_masked_in_the_restricted_file_alone(
+    school: School, truth: Truth, output: str
+) -> None:
+    assert output
+    path = restricted_file(school.settings)
+    with duckdb.connect(str(path), read_only=True) as reader:
+        written = dict(
+            reader.execute("select survey, count(*) from nps.nps_comments group by all").fetchall()
+        )
+        masks = reader.execute(
+            "select distinct unnest(regexp_extract_all(comment, '\\[[a-z-]+\\]')) "
+            "from nps.nps_comments"
+        ).fetchall()
+        themes = reader.execute("select distinct unnest(themes) from nps.nps_comments").fetchall()
+
+    assert written == {
+        survey: figures.comments for survey, figures in truth.nps.items() if figures.comments
+    }
+    assert {mask for (mask,) in masks} == {"[e-mail]", "[link]", "[phone]", "[number]"}
+    assert len(themes) >= 4
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    columns = "select distinct column_name from duckdb_columns() where not internal"
+    assert "comment" not in {name for (name,) in school.query(columns)}
+
+
+def test_what_comments_told_about_people_is_in_no_table_and_no_file(
+    school: School, output: str
+) -> None:
+    assert output
+    canaries = ("demo.reader@", "demo-reader.example", "99 00 12 34", "12 34 56 78", "123456789")
+    landed = "".join(
+        path.read_text() for path in (school.settings.landing / "satismeter").glob("*.json")
+    )
+    assert all(canary in landed for canary in canaries if canary != "99 00 12 34")
+    for path in (
+        school.settings.warehouse,
+        school.published,
+        restricted_file(school.settings),
+    ):
+        assert _cells_with(path, canaries) == []
+    told = [
+        path
+        for folder in ("warehouse", "published", "state", "dagster")
+        for path in (school.data / folder).rglob("*")
+        if path.is_file() and any(canary.encode() in path.read_bytes() for canary in canaries)
+    ]
+    assert told == []
+
+
+def _cells_with(path: Path, canaries: tuple[str, ...]) -> list[str]:
+    """The columns of a database that hold one of the texts, also inside of lists and maps."""
+    pattern = "|".join(canary.replace(".", "[.]") for canary in canaries)
+    with duckdb.connect(str(path), read_only=True) as reader:
+        columns = reader.execute(
+            "select schema_name, table_name, column_name from duckdb_columns() where not internal "
+            "and database_name = current_database() and data_type like '%VARCHAR%'"
+        ).fetchall()
+        assert columns
+        return [
+            f"{schema}.{table}.{column}"
+            for schema, table, column in columns
+            if reader.execute(
+                f'select count(*) from "{schema}"."{table}" '
+                f'where regexp_matches("{column}"::varchar, $1)',
+                [pattern],
+            ).fetchall()
+            != [(0,)]
+        ]
+
+
+def test_the_page_of_nps_shows_a_plot(instance: dg.DagsterInstance) -> None:
+    page = metadata(instance, "nps", "agg_nps")
+    assert str(page["NPS by month, with its 95 % interval"]).startswith("![")
 
 
 def test_a_second_run_does_no_work_twice_and_says_so(school: School, output: str) -> None:

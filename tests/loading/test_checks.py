@@ -198,3 +198,64 @@ def test_implausible_answers_are_counted_by_survey_and_column(
         checks.ImplausibleAnswers("alumni", "hours", 2, 3),
         checks.ImplausibleAnswers("other", "hours", 1, 1),
     ]
+
+
+def add_responses(
+    connection: duckdb.DuckDBPyConnection, file_id: int, days: list[date], **columns: object
+) -> None:
+    """A Satismeter export with a response on each of the days."""
+    for number, day in enumerate(days):
+        connection.execute(
+            """
+            insert into raw.satismeter_responses by name select
+                $file_id as file_id, $number as line_number, uuid() as row_hash,
+                uuid() as response_id, $at::timestamp as created_at, false as is_dismissed,
+                false as is_pending, $reason as duplicate_reason
+            """,
+            {
+                "file_id": file_id,
+                "number": number,
+                "at": datetime(day.year, day.month, day.day, 23, 30),
+                "reason": columns.get("duplicate_reason"),
+            },
+        )
+
+
+def days(first: date, number: int, step: int = 1) -> list[date]:
+    return [first + timedelta(days=step * index) for index in range(number)]
+
+
+def test_days_between_two_satismeter_exports_are_missing(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    add_responses(connection, 1, days(date(2026, 1, 1), 30))
+    add_responses(connection, 3, days(date(2026, 3, 1), 30))
+    add_responses(connection, 4, days(date(2026, 3, 20), 30), duplicate_reason="same_row")
+    add_responses(connection, 5, days(date(2026, 4, 20), 5))
+    assert checks.missing_satismeter_days(connection) == [
+        checks.MissingDays(date(2026, 1, 31), date(2026, 2, 28), 29),
+        checks.MissingDays(date(2026, 4, 19), date(2026, 4, 19), 1),
+    ]
+
+
+def test_exports_that_overlap_or_touch_leave_no_gap(connection: duckdb.DuckDBPyConnection) -> None:
+    assert checks.missing_satismeter_days(connection) == []
+    add_responses(connection, 1, days(date(2026, 1, 1), 31))
+    add_responses(connection, 2, days(date(2026, 1, 10), 5))  # a page within another
+    add_responses(connection, 3, days(date(2026, 2, 1), 10))
+    assert checks.missing_satismeter_days(connection) == []
+
+
+def test_a_silence_as_long_as_those_within_exports_is_no_gap_but_30_days_always_are(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    add_responses(connection, 1, days(date(2026, 1, 1), 5, step=4))  # until 17 January
+    add_responses(connection, 2, days(date(2026, 1, 21), 2))
+    assert checks.missing_satismeter_days(connection) == []
+    add_responses(connection, 3, days(date(2026, 2, 1), 2, step=50))  # until 23 March
+    add_responses(connection, 4, days(date(2026, 4, 22), 2))
+    assert checks.missing_satismeter_days(connection) == []
+    add_responses(connection, 5, days(date(2026, 5, 24), 2))
+    assert checks.missing_satismeter_days(connection) == [
+        checks.MissingDays(date(2026, 4, 24), date(2026, 5, 23), 30)
+    ]

@@ -27,6 +27,13 @@ EXPORT_HOURS = dg.AssetCheckSpec(
     description="Each Amplitude project has a file for every hour from its first to its last. "
     "Amplitude writes none for an hour without events, so a quiet night is a gap, too.",
 )
+SATISMETER_DAYS = dg.AssetCheckSpec(
+    "satismeter_exports_leave_no_gap",
+    asset=raw_key("satismeter_responses"),
+    description="Each Satismeter export begins before the one before it ends. It holds the last "
+    f"{checks.SATISMETER_WINDOW_DAYS} days unless it is asked for more: one that comes late leaves "
+    "days out.",
+)
 VOLUME = dg.AssetCheckSpec(
     "volume_is_usual",
     asset=raw_key("events"),
@@ -62,7 +69,7 @@ NUMBERS = dg.AssetCheckSpec(
 
 @dg.multi_asset_check(
     name="check_what_was_loaded",
-    specs=[SCHEMA_DRIFT, EXPORT_HOURS, VOLUME, QUARANTINE, LEDGER, READ, NUMBERS],
+    specs=[SCHEMA_DRIFT, EXPORT_HOURS, SATISMETER_DAYS, VOLUME, QUARANTINE, LEDGER, READ, NUMBERS],
     pool=WAREHOUSE_POOL,
 )
 def raw_checks(rebuild_run: dg.ResourceParam[RebuildRun]) -> Iterator[dg.AssetCheckResult]:
@@ -70,6 +77,7 @@ def raw_checks(rebuild_run: dg.ResourceParam[RebuildRun]) -> Iterator[dg.AssetCh
     with rebuild_run.warehouse() as connection:
         yield schema_drift(checks.unknown_fields(connection))
         yield export_hours(checks.missing_export_hours(connection))
+        yield satismeter_days(checks.missing_satismeter_days(connection))
         yield volume(checks.newest_day_volumes(connection))
         yield quarantine(
             checks.quarantined_shares(connection), rebuild_run.settings.max_quarantined_share
@@ -110,6 +118,21 @@ def export_hours(gaps: Sequence[checks.Gap]) -> dg.AssetCheckResult:
         f"{hours} hours have no file. Nights without events have none either; export the others "
         "again.",
         missing_hours=hours,
+    )
+
+
+def satismeter_days(gaps: Sequence[checks.MissingDays]) -> dg.AssetCheckResult:
+    """Warn of days between two Satismeter exports that neither of them holds."""
+    days = sum(gap.days for gap in gaps)
+    named = [f"{gap.first_day} to {gap.last_day} ({gap.days} days)" for gap in gaps]
+    return _judge(
+        SATISMETER_DAYS,
+        named,
+        dg.AssetCheckSeverity.WARN,
+        f"{days} days lie between two Satismeter exports and in neither; their responses are "
+        "missing from NPS. Export them with a start date: without one Satismeter gives the last "
+        f"{checks.SATISMETER_WINDOW_DAYS} days.",
+        missing_days=days,
     )
 
 

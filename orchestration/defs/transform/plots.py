@@ -36,6 +36,50 @@ class Plot:
 
 PLOTS: Sequence[Plot] = (
     Plot(
+        mart="agg_nps",
+        title="NPS by month, with its 95 % interval",
+        # Scores come from sums; the interval is the macro's own, over all groups of a month.
+        query="""
+            with
+                months as (
+                    select
+                        month,
+                        sum(respondents)::bigint as respondents,
+                        sum(promoters)::bigint as promoters,
+                        sum(detractors)::bigint as detractors
+                    from nps.agg_nps
+                    where basis = 'all_responses'
+                    group by month
+                ),
+                adjusted as (
+                    select
+                        *,
+                        (promoters + 0.75) / (respondents + 3) as up,
+                        (detractors + 0.75) / (respondents + 3) as down
+                    from months
+                ),
+                scored as (
+                    select
+                        *,
+                        up - down as middle,
+                        1.959963984540054
+                        * sqrt((up + down - (up - down) ** 2) / (respondents + 3)) as half
+                    from adjusted
+                )
+            select
+                month,
+                respondents,
+                100 * (promoters - detractors)::double / respondents as nps,
+                greatest(-100, 100 * (middle - half)) as nps_low,
+                least(100, 100 * (middle + half)) as nps_high,
+                respondents < 30 as is_small_group
+            from scored
+            order by month desc
+            limit 60
+            """,
+        draw=charting.nps_by_month,
+    ),
+    Plot(
         mart="agg_career_outcomes",
         title="Counted outcomes by month, against the goal",
         query="""
