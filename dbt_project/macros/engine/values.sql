@@ -45,6 +45,19 @@
 {% macro spark__map_value(map, key) -%} try_element_at({{ map }}, '{{ key }}') {%- endmacro %}
 
 
+{#- The same for a key that is an expression; the keys of a map as a list, null for no map. -#}
+{% macro map_value_of(map, key) -%}
+    {{ return(adapter.dispatch("map_value_of", "northstar")(map, key)) }}
+{%- endmacro %}
+
+{% macro default__map_value_of(map, key) -%} {{ map }} [{{ key }}] {%- endmacro %}
+
+{% macro spark__map_value_of(map, key) -%} try_element_at({{ map }}, {{ key }}) {%- endmacro %}
+
+
+{% macro map_keys_of(map) -%} map_keys({{ map }}) {%- endmacro %}
+
+
 {#- Aggregate: the distinct non-null values as a sorted list. -#}
 {% macro sorted_list(expression) -%}
     {{ return(adapter.dispatch("sorted_list", "northstar")(expression)) }}
