@@ -191,7 +191,7 @@ def test_no_suppressed_cell_follows_from_what_is_shown(empty: School) -> None:
         f"{values}, {totals}) as t(cut, dimension, group_name, a, b, c)"
     )
     query = "{{ suppression('cells', ['cut'], ['a', 'b', 'c'], may_be_zero=['c']) }}"
-    (answer,) = empty.run_all([query], min_cell_size=10)
+    (answer,) = empty.run_all([query], suppress_below=10)
     flags = {(cut, group): suppressed for cut, _, group, suppressed in answer}
     assert len(flags) == sum(map(len, tables.values())) + len(tables)
 

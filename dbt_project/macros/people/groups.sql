@@ -54,7 +54,7 @@
 
 {#- Whether a count of people is too small to be shown. -#}
 {% macro is_small_cell(count, may_be_zero=false) -%}
-    ({{ count }} < {{ var("min_cell_size") }}{% if may_be_zero %} and {{ count }} > 0{% endif %})
+    ({{ count }} < {{ var("suppress_below") }}{% if may_be_zero %} and {{ count }} > 0{% endif %})
 {%- endmacro %}
 
 
@@ -64,12 +64,12 @@
     parts       columns of counts that do not overlap; together they are the row's people
     may_be_zero those of them that tell nothing when they are 0
 
-    A group is small when one of its parts is under `min_cell_size`. The total less the groups that
+    A group is small when one of its parts is under `suppress_below`. The total less the groups that
     are shown must not tell more: unless at least two groups are left out that together are not
     small, the next smallest is left out, too; and all of them where that does not help. The total
     itself is left out where it has people, but few. -#}
 {% macro suppression(relation, cut, parts, may_be_zero=[]) %}
-    {%- set least = var("min_cell_size") -%}
+    {%- set least = var("suppress_below") -%}
     {%- set keys = cut + ["dimension"] -%}
     {%- set people = "(" ~ parts | join(" + ") ~ ")" -%}
     with

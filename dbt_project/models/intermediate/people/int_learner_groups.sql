@@ -69,7 +69,7 @@ with
             learner_key,
             dimension,
             case
-                when learners >= {{ var("min_cell_size") }} then group_name else 'other'
+                when learners >= {{ var("suppress_below") }} then group_name else 'other'
             end as group_name
         from counted
     )
