@@ -15,7 +15,7 @@ PORT := 3000
 SQL := dbt_project/models dbt_project/macros dbt_project/tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test ui lint format clean lock show-line
+.PHONY: help install run test ui lint format clean lock show-line verify history
 
 help:  ## List the commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,12 @@ clean: install  ## Remove what runs made; never own exports, never data/state.
 lock: install  ## Pin and hash the newest versions that pyproject.toml allows.
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-strip-extras --upgrade --quiet -o requirements.lock
+
+verify: install  ## Verify that what was once published is unchanged: make verify [HEAD=...]
+	@$(BIN)/python -m orchestration verify $(HEAD)
+
+history: install  ## What was published about a month: make history MONTH=2024-03 [ON=2025-01-10]
+	@$(BIN)/python -m orchestration history "$(MONTH)" $(if $(ON),--on "$(ON)")
 
 show-line: install  ## Print a line of a landing file: make show-line FILE=... LINE=...
 	@$(BIN)/python -m orchestration show-line "$(FILE)" "$(LINE)"

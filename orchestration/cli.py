@@ -7,11 +7,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import date, datetime
 from uuid import uuid4
 
 from orchestration.demo import is_vacant, write_demo
 from orchestration.display import Display
 from orchestration.errors import NorthstarError
+from orchestration.history import published_on, verified
 from orchestration.home import prepare_home
 from orchestration.inputs import is_demo, is_published
 from orchestration.landing import take_inventory
@@ -49,6 +51,7 @@ def run(settings: Settings, _: argparse.Namespace) -> None:
                     _write_demo(settings, display)
             # Nothing of Dagster or dbt is imported for this: it answers at once.
             if is_published(settings, take_inventory(settings.landing)):
+                verified(settings)
                 display.show("Nothing new: exports, contracts, models and settings are the same.")
             else:
                 is_demo(settings)
@@ -108,11 +111,30 @@ def show_line(settings: Settings, options: argparse.Namespace) -> None:
     print(show_line(settings.landing, options.path, options.line))
 
 
+def verify(settings: Settings, options: argparse.Namespace) -> None:
+    """Verify that nobody has changed what was once published; prints the heads of the chains."""
+    for sentence in verified(settings, options.head):
+        print(sentence)
+
+
+def history(settings: Settings, options: argparse.Namespace) -> None:
+    """Print what was published about a month, now or at the end of an earlier day (UTC)."""
+    from rich.console import Console
+
+    Console(width=160).print(published_on(settings, options.month, options.on))
+
+
+def _month(text: str) -> date:
+    return datetime.strptime(text, "%Y-%m").date()
+
+
 _COMMANDS: Mapping[str, Callable[[Settings, argparse.Namespace], None]] = {
     "run": run,
     "home": home,
     "clean": clean,
     "show-line": show_line,
+    "verify": verify,
+    "history": history,
 }
 
 
@@ -124,4 +146,9 @@ def _parser() -> argparse.ArgumentParser:
         if name == "show-line":
             command.add_argument("path", help="in the landing folder; `a.zip::member` inside a zip")
             command.add_argument("line", type=int, help="from 1")
+        if name == "verify":
+            command.add_argument("head", nargs="?", help="a head that a run once printed")
+        if name == "history":
+            command.add_argument("month", type=_month, help="such as 2024-03")
+            command.add_argument("--on", type=date.fromisoformat, help="a day, such as 2025-01-10")
     return parser

@@ -18,7 +18,7 @@ from orchestration.liveness import alive, bury, dead_runs
 from orchestration.loading import connect, stamp_run
 from orchestration.lock import Holder, rebuild_lock
 from orchestration.progress import tell
-from orchestration.publishing import Fingerprint
+from orchestration.publishing import Fingerprint, School
 from orchestration.secret import pseudonym_key
 from orchestration.settings import Settings, read_settings
 
@@ -35,6 +35,7 @@ class RebuildRun:
         inventory: the landing folder.
         fingerprint: of everything that the marts are made from.
         secret: the pseudonym key.
+        school: whose exports they are: the demo's or one's own.
     """
 
     settings: Settings
@@ -44,6 +45,7 @@ class RebuildRun:
     inventory: Inventory
     fingerprint: Fingerprint
     secret: bytes = field(repr=False)
+    school: School
 
     def warehouse(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         """Open the warehouse for the time of a block; it is closed whatever happens in it."""
@@ -80,10 +82,13 @@ def rebuild_run(context: dg.InitResourceContext) -> Iterator[RebuildRun]:
             )
         inputs = fingerprint(settings, inventory)
         contracts = read_contracts(settings.sources)
-        secret = pseudonym_key(settings, is_demo=is_demo(settings), on_made=_tell_of_new_key)
+        school: School = "demo" if is_demo(settings) else "own"
+        secret = pseudonym_key(settings, is_demo=school == "demo", on_made=_tell_of_new_key)
         with connect(settings) as connection:
             load_number = stamp_run(connection, run_id)
-        yield RebuildRun(settings, run_id, load_number, contracts, inventory, inputs, secret)
+        yield RebuildRun(
+            settings, run_id, load_number, contracts, inventory, inputs, secret, school
+        )
 
 
 def _tell_of_new_key(file: Path) -> None:

@@ -4,6 +4,8 @@ Knows the warehouse's marts and `data/published/`, nothing of Dagster or dbt: im
 so that a run with nothing new can say so at once.
 """
 
+from orchestration.publishing.chain import SCHOOLS, School, verify
+from orchestration.publishing.figures import Figure, read_figures
 from orchestration.publishing.fingerprint import (
     Fingerprint,
     contracts_digest,
@@ -22,10 +24,13 @@ from orchestration.publishing.publications import (
 from orchestration.publishing.writing import publish
 
 __all__ = [
+    "SCHOOLS",
+    "Figure",
     "Fingerprint",
     "Headline",
     "Publication",
     "PublishedTable",
+    "School",
     "contracts_digest",
     "current_publication",
     "dbt_digest",
@@ -33,7 +38,9 @@ __all__ = [
     "nothing_new",
     "publish",
     "published_file",
+    "read_figures",
     "render_headline",
     "restricted_file",
     "settings_digest",
+    "verify",
 ]

@@ -83,6 +83,7 @@ class Headline:
         nps: of all responses (`all_responses`) of the 12 months before `as_of`, counting a month
             that began before it as a whole.
         retention: of week 4 (first_time, calendar, `on`, sum_of_cohorts over complete cohorts).
+        chain: entries of the chain of published figures, and its head; None while nothing is told.
     """
 
     as_of: date | None
@@ -90,6 +91,7 @@ class Headline:
     goal: Goal | None
     nps: Nps | None
     retention: Share | None
+    chain: tuple[int, str] | None = None
 
 
 def headline(path: Path) -> Headline:
@@ -102,6 +104,7 @@ def headline(path: Path) -> Headline:
             goal=None if as_of is None else _goal(reader, as_of),
             nps=None if as_of is None else _nps(reader, as_of),
             retention=_retention(reader),
+            chain=_chain(reader),
         )
 
 
@@ -110,6 +113,9 @@ def render_headline(figures: Headline, path: Path) -> Table:
     table = Table(show_header=False, box=None, padding=(0, 2))
     for label, value, note in _lines(figures):
         table.add_row(label, Text(value, style="bold"), Text(note, style="dim"))
+    if figures.chain is not None:
+        entries, head = figures.chain
+        table.add_row("Head of the chain", Text(head, style="bold"), _entries(entries))
     table.add_row("Published file", Text(str(path), style="bold"))
     return table
 
@@ -175,6 +181,28 @@ def _outcomes(reader: duckdb.DuckDBPyConnection, as_of: date) -> int | None:
         {"as_of": as_of},
     )
     return None if not found or found[0][0] == 0 else found[0][1]
+
+
+def _entries(count: int) -> Text:
+    return Text(f"{count:,} entries of published figures", style="dim")
+
+
+def _chain(reader: duckdb.DuckDBPyConnection) -> tuple[int, str] | None:
+    """What a publication of before the chain does not have."""
+    has_chain = _rows(
+        reader,
+        "ops.published_at",
+        """
+        select count(*) from duckdb_columns()
+        where schema_name = 'ops' and table_name = 'published_at' and column_name = 'chain_head'
+        """,
+    )[0][0]
+    if not has_chain:
+        return None
+    entries, head = _rows(
+        reader, "ops.published_at", "select chain_entries, chain_head from ops.published_at"
+    )[0]
+    return None if head is None else (entries, head)
 
 
 def _goal(reader: duckdb.DuckDBPyConnection, as_of: date) -> Goal | None:

@@ -21,12 +21,12 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from orchestration.durable import point_link
+from orchestration.durable import point_link, sync
 from orchestration.publishing.fingerprint import Fingerprint
 from orchestration.settings import Settings
 
 # Publications of another layout are not "nothing new": raise it when what is written changes.
-LAYOUT = 2
+LAYOUT = 3
 # The catalog that drivers show is the stem of this name.
 DATABASE_FILE = "northstar.duckdb"
 RESTRICTED_FILE = "restricted.duckdb"
@@ -52,6 +52,22 @@ class PublishedTable(BaseModel):
     checksum: str
 
 
+class ChainHead(BaseModel):
+    """The newest entry of the chain of what was published, as of a publication.
+
+    Attributes:
+        school: demo or own: each has a chain.
+        number: of the entry, from 1.
+        hash: SHA-256 of the entry's file.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    school: str
+    number: int
+    hash: str
+
+
 class Publication(BaseModel):
     """What was published: the content of `publication.json`.
 
@@ -67,6 +83,7 @@ class Publication(BaseModel):
             the same landing files give the same one.
         tables: what is in it.
         restricted: what is in the file beside it that only its owner may read.
+        chain: where the chain of published figures stands with it; None while nothing is told.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -81,6 +98,7 @@ class Publication(BaseModel):
     content: str
     tables: tuple[PublishedTable, ...]
     restricted: tuple[PublishedTable, ...] = ()
+    chain: ChainHead | None = None
 
 
 def published_file(settings: Settings) -> Path:
@@ -113,6 +131,30 @@ def nothing_new(settings: Settings, fingerprint: Fingerprint) -> bool:
         and publication.fingerprint == fingerprint
         and settings.warehouse.is_file()
     )
+
+
+def complete_publications(settings: Settings) -> list[Publication]:
+    """The publications that are kept, oldest first."""
+    found = (read_manifest(folder) for folder in sorted(_complete(settings)))
+    return [publication for publication in found if publication is not None]
+
+
+def roll_forward(settings: Settings, publication_id: str) -> None:
+    """Show the publication that the chain's head was written with, if a kill came in between.
+
+    Its entry is its commit: it was complete, checked and on disk before the entry was written.
+    Call it under the rebuild lock, before anything that was left is removed.
+    """
+    current = current_publication(settings)
+    if current is None or publication_id <= current.id:
+        return
+    final = publications_folder(settings) / publication_id
+    draft = final.with_name(f".{publication_id}")
+    if read_manifest(draft) is not None:
+        draft.rename(final)
+        sync(final.parent)
+    if read_manifest(final) is not None:
+        make_current(settings, publication_id)
 
 
 def read_manifest(folder: Path) -> Publication | None:

@@ -15,6 +15,9 @@ import duckdb
 from orchestration.durable import sync, write_file
 from orchestration.errors import PublishingError
 from orchestration.lock import rebuild_lock
+from orchestration.publishing.causes import CAUSES
+from orchestration.publishing.chain import Chain, School, append, read_chain
+from orchestration.publishing.figures import Figure
 from orchestration.publishing.fingerprint import Fingerprint
 from orchestration.publishing.publications import (
     DATABASE_FILE,
@@ -22,13 +25,17 @@ from orchestration.publishing.publications import (
     RESTRICTED_FILE,
     Publication,
     PublishedTable,
+    current_publication,
     make_current,
     manifest_file,
     next_id,
     prune,
     publications_folder,
     remove_leftovers,
+    roll_forward,
 )
+from orchestration.publishing.records import HISTORY, RESTATEMENTS, write_records
+from orchestration.publishing.remembering import extend_chain, publication_before
 from orchestration.publishing.tables import (
     Relation,
     identifier,
@@ -60,12 +67,18 @@ def publish(
     relations: Sequence[str],
     fingerprint: Fingerprint,
     restricted: Sequence[str] = (),
+    figures: Sequence[Figure] = (),
+    school: School = "own",
 ) -> Publication:
     """Copy marts from the warehouse into a new publication and show it to readers.
 
     The copy is checked before it is shown: it is opened again, read-only, and every table must
     have the rows that the warehouse has. Until the last step readers keep the old publication.
     Takes the rebuild lock, which the run that publishes holds anyway.
+
+    Its entry in the chain of published figures is its commit: written once the publication is
+    complete, checked and on disk, and before readers see it. A kill after it is rolled forward by
+    the next run, so that nothing is ever seen that the chain does not hold.
 
     Args:
         connection: to the warehouse; must see what the run has committed.
@@ -74,8 +87,11 @@ def publish(
         relations: `schema.table` of tables or views to publish.
         fingerprint: the inputs that the run has read, not those that lie there by now.
         restricted: `schema.table` of what goes to a file of its own, mode 0600, and nowhere else.
+        figures: what is told of the marts for ever.
+        school: whose chain of published figures this belongs to.
 
     Raises:
+        ChainError: what was once published has been changed. The old publication stays.
         PublishingError: the warehouse was written by another run, a relation is missing or has
             types that readers cannot open, or the check of the copy failed. The old publication
             stays.
@@ -90,23 +106,34 @@ def publish(
     with rebuild_lock(settings, run_id):
         _make_folder(settings.published)
         _make_folder(publications_folder(settings))
+        chain = read_chain(settings, school)
+        if chain.entries:
+            roll_forward(settings, chain.entries[-1].publication)
         remove_leftovers(settings)
         published_at = datetime.now(UTC)
         publication_id = next_id(settings, run_id, published_at)
         draft = publications_folder(settings) / f".{publication_id}"
         _make_folder(draft)
         try:
-            publication = _write(
-                connection, draft, publication_id, published_at, run_id, wanted, fingerprint
+            publication, extended = _write(
+                connection,
+                settings,
+                draft,
+                publication_id,
+                published_at,
+                run_id,
+                wanted,
+                fingerprint,
+                figures,
+                chain,
             )
             publication = publication.model_copy(
                 update={"restricted": _write_restricted(connection, draft, run_id, private)}
             )
             _check(draft, publication, settings)
             _seal(draft, publication)
-            final = publications_folder(settings) / publication_id
-            draft.rename(final)
-            sync(final.parent)
+            if extended is not chain:
+                append(settings, extended.entries[-1])
         except OSError as error:
             shutil.rmtree(draft, ignore_errors=True)
             raise PublishingError(
@@ -116,6 +143,9 @@ def publish(
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise
+        final = publications_folder(settings) / publication_id
+        draft.rename(final)
+        sync(final.parent)
         make_current(settings, publication_id)
         prune(settings)
         return publication
@@ -128,26 +158,39 @@ def _parse(relations: Sequence[str]) -> list[Relation]:
             "There is nothing to publish: no relation was named. A mart is published when its "
             "folder's `meta` says `published: true`."
         )
-    if _PUBLISHED_AT in wanted:
-        raise PublishingError(
-            f"{_PUBLISHED_AT} is written by publishing itself. Give the mart another name."
-        )
+    for own in (_PUBLISHED_AT, RESTATEMENTS, HISTORY):
+        if own in wanted:
+            raise PublishingError(
+                f"{own} is written by publishing itself. Give the mart another name."
+            )
     return wanted
 
 
 def _write(
     connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
     draft: Path,
     publication_id: str,
     published_at: datetime,
     run_id: str,
     wanted: Sequence[Relation],
     fingerprint: Fingerprint,
-) -> Publication:
-    """Write the database and the Parquet files of a publication into its draft folder."""
+    figures: Sequence[Figure],
+    chain: Chain,
+) -> tuple[Publication, Chain]:
+    """Write the database and the Parquet files of a publication into its draft folder.
+
+    Returns:
+        The publication, and the chain with its entry, if it changes a figure.
+    """
     path = draft / DATABASE_FILE
+    current = current_publication(settings)
     try:
-        with connection.cursor() as cursor, _attached(cursor, path):
+        with (
+            connection.cursor() as cursor,
+            _attached(cursor, path),
+            publication_before(cursor, settings, current) as before,
+        ):
             warehouse = str(cursor.execute("select current_database()").fetchall()[0][0])
             # One transaction: the stamp and all tables come from one state of the warehouse.
             with _transaction(cursor):
@@ -158,6 +201,18 @@ def _write(
                     _copy(cursor, warehouse, relation, comments.get(relation, ()))
                     for relation in wanted
                 ]
+                chain = extend_chain(
+                    cursor,
+                    chain,
+                    figures,
+                    catalog=_ATTACHED,
+                    before=before,
+                    current=current,
+                    publication_id=publication_id,
+                    published_at=published_at,
+                    as_of=as_of,
+                    inputs=fingerprint,
+                )
                 publication = Publication(
                     layout=LAYOUT,
                     id=publication_id,
@@ -168,9 +223,11 @@ def _write(
                     fingerprint=fingerprint,
                     content=_content(tables),
                     tables=tuple(tables),
+                    chain=chain.head,
                 )
-                told = _write_published_at(cursor, publication)
-            publication = publication.model_copy(update={"tables": (*tables, told)})
+                told = _write_records(cursor, chain) if figures else []
+                told.append(_write_published_at(cursor, publication))
+            publication = publication.model_copy(update={"tables": (*tables, *told)})
             cursor.execute(f"checkpoint {_ATTACHED}")
             for table in publication.tables:
                 _export(cursor, Relation.parse(table.relation), draft)
@@ -179,7 +236,15 @@ def _write(
             f"Writing the publication failed: {_reduced(error)}. The old publication stays; "
             "correct the cause, such as a full disk, and run again."
         ) from None
-    return publication
+    return publication, chain
+
+
+def _write_records(cursor: duckdb.DuckDBPyConnection, chain: Chain) -> list[PublishedTable]:
+    """Write the tables that tell what was published before."""
+    return [
+        summarise(cursor, _ATTACHED, relation, read_columns(cursor, _ATTACHED, relation))
+        for relation in write_records(cursor, _ATTACHED, chain, CAUSES)
+    ]
 
 
 def _write_restricted(
@@ -335,6 +400,18 @@ def _write_published_at(
         ("asked_as_of", "date", fingerprint.as_of, "The as-of that was asked for, if any."),
         ("content_digest", "varchar", publication.content, "The marts, whatever their row order."),
         ("duckdb_version", "varchar", publication.duckdb_version, "Of the writer."),
+        (
+            "chain_entries",
+            "bigint",
+            None if publication.chain is None else publication.chain.number,
+            "Entries in the chain of published figures (data/state), with this publication.",
+        ),
+        (
+            "chain_head",
+            "varchar",
+            None if publication.chain is None else publication.chain.hash,
+            "SHA-256 of the newest of them: a past that was changed would change it.",
+        ),
     ]
     cursor.execute(f"create schema if not exists {_ATTACHED}.{_PUBLISHED_AT.schema}")
     table = _PUBLISHED_AT.sql(_ATTACHED)

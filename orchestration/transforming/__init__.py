@@ -8,6 +8,7 @@ from orchestration.transforming.manifest import (
     published_relations,
     read_manifest,
     restricted_relations,
+    snapshots,
 )
 from orchestration.transforming.variables import dbt_variables, project_digest
 
@@ -25,4 +26,5 @@ __all__ = [
     "read_manifest",
     "record_build",
     "restricted_relations",
+    "snapshots",
 ]

@@ -79,6 +79,17 @@ def restricted_relations(manifest: Manifest) -> list[str]:
     )
 
 
+def snapshots(manifest: Manifest) -> dict[str, list[dict[str, Any]]]:
+    """By `schema.table` of a published model, its figures that are remembered: `meta.snapshot`."""
+    return {
+        f"{node['schema']}.{node['alias']}": list(node["config"]["meta"]["snapshot"])
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "model"
+        and is_published(node)
+        and node["config"]["meta"].get("snapshot")
+    }
+
+
 def is_published(node: Mapping[str, Any]) -> bool:
     """Whether a model of the manifest belongs to the published tables."""
     return bool(node["config"].get("meta", {}).get("published"))
