@@ -4,36 +4,49 @@
 
     Arguments as of retention(); `active_event` is the condition of being active, and from_day and
     to_day limit the intervals that are shown, not the history they are judged by.
+    first_seen    SQL expression of the UTC time a learner was first seen, such as that of any event;
+                  a learner is then new in that interval, whatever was done first. Default: new is
+                  who is active for the first time.
     Gives interval_start, new, current, resurrected, dormant, active, is_complete, one row per
     interval from the first active one on. -#}
 {% macro lifecycle(
-    relation,
-    active_event,
+    relation=none,
+    active_event=none,
     period="week",
+    first_seen=none,
     from_day=none,
     to_day=none,
     as_of=none,
     timezone=none,
     week_start=none,
-    moment="activity_date"
+    learner_days=none
 ) %}
-    {%- do check_condition("lifecycle", "active_event", active_event) -%}
-    {%- do check_choice("lifecycle", "period", period, ["day", "week", "month"]) -%}
-    {%- set week_start = week_start or var("week_start") -%}
-    {%- do check_choice("lifecycle", "week_start", week_start, ["monday", "sunday"]) -%}
-    {%- set day = day_of("lifecycle", moment, timezone) -%}
-    {%- set as_of_day = as_of_day("lifecycle", as_of) -%}
+    {%- set name = "lifecycle" -%}
+    {%- do check_condition(name, "active_event", active_event) -%}
+    {%- do check_choice(name, "period", period, ["hour", "day", "week", "month"]) -%}
+    {%- set chart = activity_definition(
+        name,
+        relation,
+        learner_days,
+        {"is_active": active_event},
+        period,
+        "hour" if period == "hour" else "day",
+        as_of,
+        timezone,
+        week_start,
+        [] if first_seen is none else [first_seen],
+    ) -%}
     with
 
-        lifecycle_rows as (
-            select learner_key, {{ day }} as active_on from {{ relation }} where {{ active_event }}
-        ),
+        {{ activity_ctes(chart) }},
 
         lifecycle_activity as (
-            select distinct
-                learner_key, {{ start_of_period("active_on", period, week_start) }} as active_in
-            from lifecycle_rows
-            where active_on < {{ as_of_day }}
+            select
+                learner_key,
+                {{ chart.active_in }} as active_in
+                {%- if first_seen is not none %}, min(expression_1) as first_seen_at{% endif %}
+            from activity_dated
+            group by learner_key, {{ chart.active_in }}
         ),
 
         lifecycle_previous as (
@@ -43,31 +56,63 @@
                 lag(active_in) over (
                     partition by learner_key order by active_in
                 ) as previously_active_in
+                {%- if first_seen is not none %}
+                    ,
+                    {%- set seen_at = "min(first_seen_at) over (partition by learner_key)" %}
+                    {%- if period == "hour" %} {{ start_of_hour(seen_at, chart.zone) }}
+                    {%- else %}
+                        {{
+                            start_of_period(
+                                local_date(seen_at, chart.zone), period, chart.week_start
+                            )
+                        }}
+                    {%- endif %} as first_seen_in
+                {%- endif %}
             from lifecycle_activity
+        ),
+
+        lifecycle_statuses as (
+            select
+                active_in,
+                {% if first_seen is none -%} previously_active_in is null
+                {%- else -%} coalesce(first_seen_in = active_in, false)
+                {%- endif %} as is_new,
+                coalesce(
+                    {{ add_periods("previously_active_in", 1, period) }} = active_in, false
+                ) as was_active_before
+            from lifecycle_previous
         ),
 
         lifecycle_counts as (
             select
                 active_in,
                 count(*) as active,
-                count(*) filter (where previously_active_in is null) as new,
-                count(*) filter (
-                    where {{ add_periods("previously_active_in", 1, period) }} = active_in
-                ) as current
-            from lifecycle_previous
+                count(*) filter (where is_new) as new,
+                count(*) filter (where was_active_before and not is_new) as current,
+                count(*) filter (where was_active_before) as stayed
+            from lifecycle_statuses
             group by active_in
         ),
 
         lifecycle_bounds as (
-            select
-                min(active_in) as first_interval,
-                {{ start_of_period(add_days(as_of_day, -1), period, week_start) }} as last_interval
+            select min(active_in) as first_interval, {{ last_interval(chart) }} as last_interval
             from lifecycle_activity
         ),
 
-        lifecycle_intervals as (
-            select {{ explode_dates("first_interval", "last_interval", period) }} as interval_start
+        lifecycle_numbers as (
+            select
+                first_interval,
+                {{
+                    explode_integers(
+                        0, periods_between("first_interval", "last_interval", period)
+                    )
+                }} as number
             from lifecycle_bounds
+        ),
+
+        lifecycle_intervals as (
+            select {{ add_periods("first_interval", "number", period) }} as interval_start
+            from lifecycle_numbers
         ),
 
         lifecycle_dense as (
@@ -75,6 +120,7 @@
                 lifecycle_intervals.interval_start,
                 coalesce(lifecycle_counts.new, 0) as new,
                 coalesce(lifecycle_counts.current, 0) as current,
+                coalesce(lifecycle_counts.stayed, 0) as stayed,
                 coalesce(lifecycle_counts.active, 0) as active,
                 lag(coalesce(lifecycle_counts.active, 0), 1, 0) over (
                     order by lifecycle_intervals.interval_start
@@ -89,16 +135,9 @@
         new,
         current,
         active - new - current as resurrected,
-        active_before - current as dormant,
+        active_before - stayed as dormant,
         active,
-        {{ add_periods("interval_start", 1, period) }} <= {{ as_of_day }} as is_complete
+        {{ has_elapsed(chart, add_periods("interval_start", 1, period)) }} as is_complete
     from lifecycle_dense
-    where
-        true
-        {%- if from_day is not none %}
-            and interval_start >= {{ as_day("lifecycle", "from_day", from_day) }}
-        {%- endif %}
-        {%- if to_day is not none %}
-            and interval_start <= {{ as_day("lifecycle", "to_day", to_day) }}
-        {%- endif %}
+    where true {{ lies_between(name, "interval_start", period, chart.zone, from_day, to_day) }}
 {% endmacro %}

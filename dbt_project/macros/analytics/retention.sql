@@ -1,41 +1,49 @@
 {#- Retention (definitions, section 3): of the learners who start in an interval, how many return k
     intervals later.
 
-    relation      rows with learner_key and `moment`, and what the conditions name; a CTE or ref()
+    relation      events: rows with learner_key, event_type, event_at (UTC), event_id and what the
+                  conditions name; a ref(), the name of a CTE or a subquery with an alias
     start_event   SQL condition: the row is a start event
     return_event  SQL condition: the row is a return event; default: the same
-    period        day, week, month
-    mode          on (returned in interval k), on_or_after (in interval k or later)
-    clock         calendar (intervals of the reporting zone)
+    period        hour, day, week, month
+    mode          on (returned in interval k), on_or_after (in interval k or later), brackets (in one
+                  of a group of intervals)
+    clock         calendar (intervals of the reporting zone), rolling (windows of 24 hours from the
+                  start event, floored to the hour; a week is 7 days, a month 30)
     cohorts       first_time (the first start event of all history), recurring (every interval with
-                  a start event)
-    intervals     the greatest k; default: up to the as-of day
+                  a start event; with the rolling clock from the first one in it)
+    intervals     the greatest k; default: up to the as-of
+    brackets      for mode brackets: list of [first k, last k], from 1, in ascending order
     from_day, to_day   cohorts whose interval begins in between, both included
-    as_of         the first day that is not counted; default: that of int_as_of
+    as_of         the day, or UTC time, from which on nothing is known; default: that of int_as_of
     timezone, week_start   default: the project's variables
-    moment        activity_date (learner days) or event_at (UTC timestamps of events)
+    learner_days  the same activity at the grain of learner days; it is read instead of the events
+                  when it can answer (see activity_definition)
 
     retention() gives cohort, interval_index, cohort_size, retained, is_complete: one row per cohort
     and interval that has begun, also where nobody returned. Interval 0 holds the cohort itself.
-    An interval is complete when it has fully elapsed.
+    With brackets interval_index is the number of the bracket, from 1. A cohort is the first day of
+    its interval; of hours the UTC instant. An interval is complete when it has fully elapsed for the
+    whole cohort.
 
     retention_overall() gives per interval the two overall figures over complete cohorts:
     sum_of_cohorts (retained and cohort sizes added up) and unique (different learners). -#}
 {% macro retention(
-    relation,
-    start_event,
+    relation=none,
+    start_event=none,
     return_event=none,
     period="week",
     mode="on",
     clock="calendar",
     cohorts="first_time",
     intervals=none,
+    brackets=none,
     from_day=none,
     to_day=none,
     as_of=none,
     timezone=none,
     week_start=none,
-    moment="activity_date"
+    learner_days=none
 ) %}
     with
 
@@ -50,12 +58,13 @@
                 clock,
                 cohorts,
                 intervals,
+                brackets,
                 from_day,
                 to_day,
                 as_of,
                 timezone,
                 week_start,
-                moment,
+                learner_days,
             )
         }}
 
@@ -65,20 +74,21 @@
 
 
 {% macro retention_overall(
-    relation,
-    start_event,
+    relation=none,
+    start_event=none,
     return_event=none,
     period="week",
     mode="on",
     clock="calendar",
     cohorts="first_time",
     intervals=none,
+    brackets=none,
     from_day=none,
     to_day=none,
     as_of=none,
     timezone=none,
     week_start=none,
-    moment="activity_date"
+    learner_days=none
 ) %}
     with
 
@@ -93,12 +103,13 @@
                 clock,
                 cohorts,
                 intervals,
+                brackets,
                 from_day,
                 to_day,
                 as_of,
                 timezone,
                 week_start,
-                moment,
+                learner_days,
             )
         }},
 
@@ -138,9 +149,9 @@
             inner join
                 retention_triangle
                 on retention_returns.cohort = retention_triangle.cohort
-                and {% if mode == "on" -%}
-                    retention_returns.interval_index = retention_triangle.interval_index
-                {%- else -%} retention_returns.interval_index >= retention_triangle.interval_index
+                and {% if mode == "on_or_after" -%}
+                    retention_returns.interval_index >= retention_triangle.interval_index
+                {%- else -%} retention_returns.interval_index = retention_triangle.interval_index
                 {%- endif %}
             where retention_triangle.is_complete and retention_triangle.interval_index > 0
             group by retention_triangle.interval_index
@@ -163,6 +174,35 @@
 {% endmacro %}
 
 
+{% macro check_brackets(name, mode, brackets) -%}
+    {%- set takes = "a list of [first interval, last interval], from 1 and in ascending order, with mode 'brackets' and no other" -%}
+    {%- if mode != "brackets" -%}
+        {%- if brackets is not none -%}
+            {%- do refuse(name, "brackets", brackets, takes) -%}
+        {%- endif -%}
+    {%- else -%}
+        {%- if brackets is none or brackets is string or brackets is not iterable or not brackets -%}
+            {%- do refuse(name, "brackets", brackets, takes) -%}
+        {%- endif -%}
+        {%- set seen = namespace(last=0) -%}
+        {%- for bracket in brackets -%}
+            {%- if bracket is string or bracket is not iterable or bracket | length != 2 -%}
+                {%- do refuse(name, "brackets", brackets, takes) -%}
+            {%- endif -%}
+            {%- for end in bracket -%}
+                {%- if end is not integer or end is boolean -%}
+                    {%- do refuse(name, "brackets", brackets, takes) -%}
+                {%- endif -%}
+            {%- endfor -%}
+            {%- if bracket[0] <= seen.last or bracket[1] < bracket[0] -%}
+                {%- do refuse(name, "brackets", brackets, takes) -%}
+            {%- endif -%}
+            {%- set seen.last = bracket[1] -%}
+        {%- endfor -%}
+    {%- endif -%}
+{%- endmacro %}
+
+
 {% macro retention_ctes(
     name,
     relation,
@@ -173,120 +213,198 @@
     clock,
     cohorts,
     intervals,
+    brackets,
     from_day,
     to_day,
     as_of,
     timezone,
     week_start,
-    moment
+    learner_days
 ) %}
     {%- do check_condition(name, "start_event", start_event) -%}
     {%- set return_event = start_event if return_event is none else return_event -%}
     {%- do check_condition(name, "return_event", return_event) -%}
-    {%- do check_choice(name, "period", period, ["day", "week", "month"]) -%}
-    {%- do check_choice(name, "mode", mode, ["on", "on_or_after"]) -%}
-    {%- do check_choice(name, "clock", clock, ["calendar"]) -%}
+    {%- do check_choice(name, "period", period, ["hour", "day", "week", "month"]) -%}
+    {%- do check_choice(name, "mode", mode, ["on", "on_or_after", "brackets"]) -%}
+    {%- do check_choice(name, "clock", clock, ["calendar", "rolling"]) -%}
     {%- do check_choice(name, "cohorts", cohorts, ["first_time", "recurring"]) -%}
     {%- if intervals is not none -%}
         {%- do check_whole(name, "intervals", intervals, 0) -%}
     {%- endif -%}
-    {%- set week_start = week_start or var("week_start") -%}
-    {%- do check_choice(name, "week_start", week_start, ["monday", "sunday"]) -%}
-    {%- set day = day_of(name, moment, timezone) -%}
-    {%- set as_of_day = as_of_day(name, as_of) -%}
-    retention_rows as (
-        select
-            learner_key,
-            {{ day }} as active_on,
-            coalesce({{ start_event }}, false) as is_start,
-            coalesce({{ return_event }}, false) as is_return
-        from {{ relation }}
-        where ({{ start_event }}) or ({{ return_event }})
-    ),
+    {%- do check_brackets(name, mode, brackets) -%}
+    {%- set rolling = clock == "rolling" -%}
+    {%- set same_event = start_event == return_event -%}
+    {%- set window = {"hour": 3600, "day": 86400, "week": 604800, "month": 2592000}[period] -%}
+    {%- set chart = activity_definition(
+        name,
+        relation,
+        learner_days,
+        (
+            {"is_start": start_event}
+            if same_event
+            else {"is_start": start_event, "is_return": return_event}
+        ),
+        period,
+        "hour" if rolling or period == "hour" else "day",
+        as_of,
+        timezone,
+        week_start,
+    ) -%}
+    {#- When a start happened, and when a return did, as what intervals are counted between. -#}
+    {%- set started = "started_at" if rolling else "cohort" -%}
+    {%- set moment = "retention_activity.hour_at" if rolling else "retention_activity.active_in" -%}
+    {%- set interval_of_return -%}
+        {%- if rolling -%}
+            {{ whole_parts(seconds_between("retention_members.started_at", moment), window) }}
+        {%- else -%} {{ periods_between("retention_members.cohort", moment, period) }}
+        {%- endif -%}
+    {%- endset -%}
+    {{ activity_ctes(chart) }},
 
     retention_activity as (
         select
             learner_key,
-            {{ start_of_period("active_on", period, week_start) }} as active_in,
-            bool_or(is_start) as is_start,
-            bool_or(is_return) as is_return
-        from retention_rows
-        where active_on < {{ as_of_day }}
-        group by learner_key, {{ start_of_period("active_on", period, week_start) }}
+            {{ chart.active_in }} as active_in
+            {%- if rolling %}, hour_at{% endif %}
+            {%- if not same_event %}
+                , bool_or(is_start) as is_start, bool_or(is_return) as is_return
+            {%- endif %}
+        from activity_dated
+        group by
+            learner_key,
+            {{ chart.active_in }}
+            {%- if rolling and period != "hour" %}, hour_at{% endif %}
     ),
 
     retention_starts as (
-        {%- if cohorts == "first_time" %}
-            select learner_key, min(active_in) as cohort
-            from retention_activity
-            where is_start
-            group by learner_key
-        {%- else %}select learner_key, active_in as cohort from retention_activity where is_start
+        select
+            learner_key,
+            {% if cohorts == "first_time" -%} min(active_in) as cohort
+            {%- else -%} active_in as cohort
+            {%- endif %}
+            {%- if rolling %}, min(hour_at) as started_at{% endif %}
+        from retention_activity
+        {%- if not same_event %} where is_start {%- endif %}
+        {%- if cohorts == "first_time" %} group by learner_key
+        {%- elif rolling %} group by learner_key, active_in
         {%- endif %}
     ),
 
     retention_members as (
-        select learner_key, cohort
+        select learner_key, cohort {%- if rolling %}, started_at{% endif %}
         from retention_starts
-        where
-            true
-            {%- if from_day is not none %}
-                and cohort >= {{ as_day(name, "from_day", from_day) }}
-            {%- endif %}
-            {%- if to_day is not none %}
-                and cohort <= {{ as_day(name, "to_day", to_day) }}
-            {%- endif %}
+        where true {{ lies_between(name, "cohort", period, chart.zone, from_day, to_day) }}
     ),
 
     retention_cohorts as (
         select
             cohort,
             count(*) as cohort_size,
-            {{
-                periods_between(
-                    "cohort", start_of_period(add_days(as_of_day, -1), period, week_start), period
-                )
-            }} as last_index
+            {% if rolling -%}
+                max(started_at) as last_started_at,
+                {{
+                    whole_parts(
+                        seconds_between("min(started_at)", add_seconds(chart.as_of_at, -1)),
+                        window,
+                    )
+                }} as last_index
+            {%- else -%} {{ periods_between("cohort", last_interval(chart), period) }} as last_index
+            {%- endif %}
         from retention_members
         group by cohort
     ),
 
     retention_grid as (
-        select
-            cohort,
-            cohort_size,
-            {{
-                explode_integers(
-                    0,
-                    "last_index" if intervals is none else "least(last_index, " ~ intervals ~ ")",
-                )
-            }} as interval_index
-        from retention_cohorts
+        {%- if mode == "brackets" %}
+            {%- for bracket in [[0, 0]] + brackets | list %}
+                select
+                    cohort,
+                    cohort_size,
+                    {{ loop.index0 }} as interval_index,
+                    {{ bracket[1] }} as last_interval
+                    {%- if rolling %}, last_started_at{% endif %}
+                from retention_cohorts
+                where
+                    last_index >= {{ bracket[0] }}
+                    {%- if intervals is not none %}
+                        and {{ bracket[0] }} <= {{ intervals }}
+                    {%- endif %}
+                {%- if not loop.last %}
+                    union all
+                {%- endif %}
+            {%- endfor %}
+        {%- else %}
+            select
+                cohort,
+                cohort_size,
+                interval_index,
+                interval_index as last_interval
+                {%- if rolling %}, last_started_at
+                {% endif %}
+            from
+                (
+                    select
+                        cohort,
+                        cohort_size,
+                        {% if rolling %} last_started_at,
+                        {% endif %}
+                        {{
+                            explode_integers(
+                                0,
+                                (
+                                    "last_index"
+                                    if intervals is none
+                                    else "least(last_index, " ~ intervals ~ ")"
+                                ),
+                            )
+                        }} as interval_index
+                    from retention_cohorts
+                ) as begun
+        {%- endif %}
     ),
 
-    -- One row per learner, cohort and interval with a return; for on_or_after the last one is
-    -- enough.
-    retention_returns as (
+    retention_returns_by_interval as (
         select
             retention_members.learner_key,
             retention_members.cohort,
-            {% if mode == "on_or_after" %}
-                max(
-            {% endif %}
-                {{-
-                    periods_between(
-                        "retention_members.cohort", "retention_activity.active_in", period
-                    )
-                }}
-            {%- if mode == "on_or_after" %}){% endif %} as interval_index
+            {{ interval_of_return }} as return_interval
         from retention_members
         inner join
             retention_activity
             on retention_members.learner_key = retention_activity.learner_key
-            and retention_activity.active_in > retention_members.cohort
-        where retention_activity.is_return
+            and {{ moment }} > retention_members.{{ started }}
+        {%- if not same_event %} where retention_activity.is_return {%- endif %}
+    ),
+
+    -- One row per learner, cohort and interval (or bracket) with a return; for on_or_after the last
+    -- one is enough.
+    retention_returns as (
         {%- if mode == "on_or_after" %}
-            group by retention_members.learner_key, retention_members.cohort
+            select learner_key, cohort, max(return_interval) as interval_index
+            from retention_returns_by_interval
+            where return_interval > 0
+            group by learner_key, cohort
+        {%- elif mode == "brackets" %}
+            select distinct
+                learner_key,
+                cohort,
+                case
+                    {%- for bracket in brackets %}
+                        when return_interval between {{ bracket[0] }} and {{ bracket[1] }}
+                        then {{ loop.index }}
+                    {%- endfor %}
+                end as interval_index
+            from retention_returns_by_interval
+            where return_interval > 0
+        {%- else %}
+            select
+                {% if rolling %} distinct
+                {% endif %}
+                learner_key,
+                cohort,
+                return_interval as interval_index
+            from retention_returns_by_interval
+            where return_interval > 0
         {%- endif %}
     ),
 
@@ -297,9 +415,7 @@
     ),
 
     retention_retained as (
-        {%- if mode == "on" %}
-            select cohort, interval_index, learners as retained from retention_counts
-        {%- else %}
+        {%- if mode == "on_or_after" %}
             select
                 retention_grid.cohort,
                 retention_grid.interval_index,
@@ -310,13 +426,14 @@
                 on retention_grid.cohort = retention_counts.cohort
                 and retention_grid.interval_index <= retention_counts.interval_index
             group by retention_grid.cohort, retention_grid.interval_index
+        {%- else %}select cohort, interval_index, learners as retained from retention_counts
         {%- endif %}
     ),
 
     retention_triangle as (
         select
             retention_grid.cohort,
-            retention_grid.interval_index,
+            cast(retention_grid.interval_index as bigint) as interval_index,
             retention_grid.cohort_size,
             cast(
                 case
@@ -325,8 +442,25 @@
                     else coalesce(retention_retained.retained, 0)
                 end as bigint
             ) as retained,
-            {{ add_periods("retention_grid.cohort", "retention_grid.interval_index + 1", period) }}
-            <= {{ as_of_day }} as is_complete
+            {%- if rolling %}
+                {{
+                    add_seconds(
+                        "retention_grid.last_started_at",
+                        window ~ " * (retention_grid.last_interval + 1)",
+                    )
+                }} <= {{ chart.as_of_at }}
+                and {{ has_elapsed(chart, add_periods("retention_grid.cohort", 1, period)) }}
+                as is_complete
+            {%- else %}
+                {{
+                    has_elapsed(
+                        chart,
+                        add_periods(
+                            "retention_grid.cohort", "retention_grid.last_interval + 1", period
+                        ),
+                    )
+                }} as is_complete
+            {%- endif %}
         from retention_grid
         left join
             retention_retained

@@ -29,12 +29,46 @@
     }}
 {%- endmacro %}
 
+{#- Where clocks go back over midnight the day begins the first time they show it; DuckDB takes the
+    second. -#}
 {% macro default__start_of_day(day, zone) -%}
-    timezone('UTC', timezone('{{ zone }}', cast({{ day }} as timestamp)))
+    {%- set midnight -%}
+        timezone('UTC', timezone('{{ zone }}', cast({{ day }} as timestamp)))
+    {%- endset -%}
+    (
+        {{ midnight }} - case
+            when {{ local_date(midnight ~ " - interval 1 hour", zone) }} = {{ day }}
+            then interval 1 hour
+            else interval 0 hour
+        end
+    )
 {%- endmacro %}
 
 {% macro spark__start_of_day(day, zone) -%}
     to_utc_timestamp(cast({{ day }} as timestamp), '{{ zone }}')
+{%- endmacro %}
+
+
+{#- The UTC instant at which the hour began that a clock in `zone` shows; hours pass one after the
+    other, so that the hour clocks show twice is two. -#}
+{% macro start_of_hour(timestamp, zone=none) -%}
+    {{
+        return(
+            adapter.dispatch("start_of_hour", "northstar")(
+                timestamp, zone or var("reporting_timezone")
+            )
+        )
+    }}
+{%- endmacro %}
+
+{% macro default__start_of_hour(timestamp, zone) -%}
+    {%- set wall -%} timezone('{{ zone }}', timezone('UTC', {{ timestamp }})) {%- endset -%}
+    ({{ timestamp }} - ({{ wall }} - date_trunc('hour', {{ wall }})))
+{%- endmacro %}
+
+{% macro spark__start_of_hour(timestamp, zone) -%}
+    {%- set wall -%} from_utc_timestamp({{ timestamp }}, '{{ zone }}') {%- endset -%}
+    ({{ timestamp }} - ({{ wall }} - date_trunc('hour', {{ wall }})))
 {%- endmacro %}
 
 
@@ -174,18 +208,27 @@
 {%- endmacro %}
 
 
-{#- The start of the period that lies `periods` after the one that starts on `day`. -#}
+{#- The start of the period that lies `periods` after the one that starts on `day`. Hours start at UTC
+    instants: they are hours that pass, whatever clocks do. -#}
 {% macro add_periods(day, periods, period) -%}
-    {%- if period == "month" -%} {{ add_months_to(day, periods) }}
+    {%- if period == "hour" -%} {{ add_seconds(day, "3600 * (" ~ periods ~ ")") }}
+    {%- elif period == "month" -%} {{ add_months_to(day, periods) }}
     {%- elif period == "week" -%} {{ add_days(day, "7 * (" ~ periods ~ ")") }}
     {%- else -%} {{ add_days(day, periods) }}
     {%- endif -%}
 {%- endmacro %}
 
 
+{#- How many times a whole number holds `size`. -#}
+{% macro whole_parts(number, size) -%}
+    cast(floor({{ number }} / {{ size }}) as bigint)
+{%- endmacro %}
+
+
 {#- Periods from one start of a period to another. -#}
 {% macro periods_between(from_start, to_start, period) -%}
-    {%- if period == "month" -%} {{ calendar_months_between(from_start, to_start) }}
+    {%- if period == "hour" -%} {{ whole_parts(seconds_between(from_start, to_start), 3600) }}
+    {%- elif period == "month" -%} {{ calendar_months_between(from_start, to_start) }}
     {%- elif period == "week" -%} cast({{ days_between(from_start, to_start) }} / 7 as bigint)
     {%- else -%} {{ days_between(from_start, to_start) }}
     {%- endif -%}

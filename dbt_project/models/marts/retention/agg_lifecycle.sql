@@ -1,7 +1,11 @@
 with
 
     learning_weekly as (
-        {{ lifecycle(relation=ref("fct_learner_days"), active_event="is_learning", period="week") }}
+        {{
+            lifecycle(
+                learner_days=ref("fct_learner_days"), active_event="is_learning", period="week"
+            )
+        }}
     ),
 
     final as (

@@ -1,26 +1,23 @@
 with
 
-    learning_weekly as (
-        {{
-            retention(
-                relation=ref("fct_learner_days"),
-                start_event="is_learning",
-                period="week",
-                mode="on",
-                cohorts="first_time",
-            )
-        }}
-    ),
+    {% for name, definition in retention_definitions().items() -%}
+        {{ name }} as ({{ retention(learner_days=ref("fct_learner_days"), **definition) }}),
+    {% endfor %}
 
     final as (
-        select
-            'learning_weekly' as definition,
-            cohort,
-            interval_index,
-            cohort_size,
-            retained,
-            is_complete
-        from learning_weekly
+        {%- for name in retention_definitions() %}
+            select
+                '{{ name }}' as definition,
+                cohort,
+                interval_index,
+                cohort_size,
+                retained,
+                is_complete
+            from {{ name }}
+            {%- if not loop.last %}
+                union all
+            {%- endif %}
+        {%- endfor %}
     )
 
 select *

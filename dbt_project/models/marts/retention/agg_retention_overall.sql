@@ -1,20 +1,29 @@
 with
 
-    learning_weekly as (
-        {{
-            retention_overall(
-                relation=ref("fct_learner_days"),
-                start_event="is_learning",
-                period="week",
-                mode="on",
-                cohorts="first_time",
-            )
-        }}
+    {% for name, definition in retention_definitions().items() -%}
+        {{ name }} as ({{ retention_overall(learner_days=ref("fct_learner_days"), **definition) }}),
+    {% endfor %}
+
+    overall as (
+        {%- for name in retention_definitions() %}
+            select
+                '{{ name }}' as definition,
+                interval_index,
+                cohorts,
+                cohort_sizes,
+                retained,
+                unique_learners,
+                unique_retained
+            from {{ name }}
+            {%- if not loop.last %}
+                union all
+            {%- endif %}
+        {%- endfor %}
     ),
 
     final as (
         select
-            'learning_weekly' as definition,
+            definition,
             interval_index,
             cohorts,
             cohort_sizes,
@@ -23,7 +32,7 @@ with
             unique_learners,
             unique_retained,
             cast(unique_retained as double) / unique_learners as unique_share
-        from learning_weekly
+        from overall
     )
 
 select *

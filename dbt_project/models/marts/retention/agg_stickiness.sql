@@ -3,7 +3,7 @@ with
     learning_days_of_week as (
         {{
             stickiness(
-                relation=ref("fct_learner_days"),
+                learner_days=ref("fct_learner_days"),
                 active_event="is_learning",
                 interval="day",
                 period="week",
