@@ -97,11 +97,39 @@ def school(tmp_path_factory: pytest.TempPathFactory) -> School:
         ),
         (
             "funnel('x', [['a', 'true']], window_seconds=60)",
-            "it takes a list of two or more [name, condition]",
+            "it takes a list of two to ten [name, condition]",
         ),
         (
             "funnel('x', [['a', 'true'], ['b', 'true']], window_seconds=0)",
             "funnel: window_seconds is '0'; it takes a whole number, 1 or more",
+        ),
+        (
+            "funnel('x', [['a', 'true'], ['b', 'true']], 60, order='any')",
+            "funnel: order is 'any'; it takes ordered, strict, unordered",
+        ),
+        (
+            "funnel('x', [['a', 'true'], ['b', '']], 60)",
+            "funnel: steps (condition of step 2) is ''; it takes an SQL condition",
+        ),
+        (
+            "funnel('x', [['a', 'true'], 'b'], 60)",
+            "funnel: steps (step 2) is 'b'; it takes [name, condition]",
+        ),
+        (
+            "funnel('x', [['a', 'true'], ['b', 'true']], 60, exclusions=[['true', 1, 3]])",
+            "its to step is '3'; it takes a step of the funnel, 2 or less",
+        ),
+        (
+            "funnel('x', [['a', 'true'], ['b', 'true']], 60, exclusions=[['true', 2, 2]])",
+            "its to step is '2'; it takes a whole number, 3 or more",
+        ),
+        (
+            "funnel('x', [['a', 'true'], ['b', 'true']], 60, hold_constant=3)",
+            "funnel: hold_constant is '3'; it takes an SQL condition",
+        ),
+        (
+            "funnel('x', [['a', 'true'], ['b', 'true']], 60, from_day=20240101)",
+            "funnel: from_day is '20240101'; it takes a day",
         ),
     ],
 )

@@ -252,3 +252,15 @@
         end
     )
 {%- endmacro %}
+
+
+{#- Whole seconds since 1970, as a bigint. -#}
+{% macro epoch_second(timestamp) -%}
+    {{ return(adapter.dispatch("epoch_second", "northstar")(timestamp)) }}
+{%- endmacro %}
+
+{% macro default__epoch_second(timestamp) -%}
+    cast(floor(epoch({{ timestamp }})) as bigint)
+{%- endmacro %}
+
+{% macro spark__epoch_second(timestamp) -%} unix_seconds({{ timestamp }}) {%- endmacro %}

@@ -203,3 +203,27 @@
 {% macro round_half_away(expression, digits=0) -%}
     cast(round(cast({{ expression }} as decimal(38, 12)), {{ digits }}) as double)
 {%- endmacro %}
+
+
+{#- The values of several expressions, none of them null, as a list from the smallest on. -#}
+{% macro sorted_values(expressions) -%}
+    {{ return(adapter.dispatch("sorted_values", "northstar")(expressions)) }}
+{%- endmacro %}
+
+{% macro default__sorted_values(expressions) -%}
+    list_sort({{ list_of(expressions) }})
+{%- endmacro %}
+
+{% macro spark__sorted_values(expressions) -%}
+    sort_array({{ list_of(expressions) }})
+{%- endmacro %}
+
+
+{#- An element of a list, counted from 1. -#}
+{% macro list_item(list, position) -%}
+    {{ return(adapter.dispatch("list_item", "northstar")(list, position)) }}
+{%- endmacro %}
+
+{% macro default__list_item(list, position) -%} {{ list }} [{{ position }}] {%- endmacro %}
+
+{% macro spark__list_item(list, position) -%} element_at({{ list }}, {{ position }}) {%- endmacro %}
