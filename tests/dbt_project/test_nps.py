@@ -14,7 +14,11 @@ from statistics import NormalDist
 from typing import Any
 from uuid import UUID
 
+import duckdb
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import multinomial
 
 from orchestration.settings import REPOSITORY
 from tests.dbt_project.harness import School, reporting_day
@@ -279,6 +283,140 @@ def test_worked_examples(tmp_path: Path) -> None:
             )
     assert found[2][0] == 25.0
     assert rounded(found[3][0], 1) == Decimal("-11.8")
+
+
+# -- what the figures promise, for any sums --------------------------------------------------------
+
+
+class Sums:
+    """The macros as SQL that takes sums, on a connection of its own: compiling takes a second."""
+
+    def __init__(self, folder: Path) -> None:
+        earlier = "['p0', 'd0', 'n0']"
+        later = "['p', 'd', 'n']"
+        self._score, self._interval, self._change = School(folder).compile_all(
+            [
+                "select {{ nps_score('p', 'd', 'n') }} from given",
+                "select {{ nps_interval('p', 'd', 'n', 'low') }}, "
+                "{{ nps_interval('p', 'd', 'n', 'high') }}, weight from given",
+                f"select {{{{ nps_change_interval({earlier}, {later}, 'low') }}}}, "
+                f"{{{{ nps_change_interval({earlier}, {later}, 'high') }}}} from given",
+            ]
+        )
+        self.connection = duckdb.connect()
+
+    def score(self, promoters: int, detractors: int, respondents: int) -> float:
+        self._given("select $1 as p, $2 as d, $3 as n", [promoters, detractors, respondents])
+        ((score,),) = self.connection.execute(self._score).fetchall()
+        return float(score)
+
+    def change(
+        self, earlier: tuple[int, int, int], later: tuple[int, int, int]
+    ) -> tuple[float, float]:
+        self._given(
+            "select $1 as p0, $2 as d0, $3 as n0, $4 as p, $5 as d, $6 as n", [*earlier, *later]
+        )
+        ((low, high),) = self.connection.execute(self._change).fetchall()
+        return low, high
+
+    def coverage(self, promoters: float, detractors: float, respondents: int) -> float:
+        """The share of simulated samples whose interval holds the true score."""
+        shares = [promoters, detractors, 1 - promoters - detractors]
+        draws = multinomial.rvs(respondents, shares, size=40_000, random_state=20240331)
+        sums = Counter(map(tuple, draws[:, :2].tolist()))
+        self._given(
+            "select unnest($1) as p, unnest($2) as d, $4 as n, unnest($3) as weight",
+            [[p for p, _ in sums], [d for _, d in sums], list(sums.values()), respondents],
+        )
+        true = 100 * (promoters - detractors)
+        rows = self.connection.execute(self._interval).fetchall()
+        held = sum(int(weight) for low, high, weight in rows if low <= true <= high)
+        return held / sums.total()
+
+    def _given(self, sql: str, values: list[Any]) -> None:
+        self.connection.execute(f"create or replace temp table given as {sql}", values)
+
+
+@pytest.fixture(scope="module")
+def sums(tmp_path_factory: pytest.TempPathFactory) -> Sums:
+    return Sums(tmp_path_factory.mktemp("sums"))
+
+
+BANDS = st.tuples(st.integers(0, 500), st.integers(0, 500), st.integers(0, 500)).filter(any)
+
+
+def of_bands(bands: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Promoters, passives and detractors as promoters, detractors and respondents."""
+    return bands[0], bands[2], sum(bands)
+
+
+@settings(max_examples=50, deadline=None)
+@given(one=BANDS, other=BANDS)
+def test_the_score_of_a_union_is_the_weighted_result_of_its_parts(
+    sums: Sums, one: tuple[int, int, int], other: tuple[int, int, int]
+) -> None:
+    union = of_bands((one[0] + other[0], one[1] + other[1], one[2] + other[2]))
+    n, m = sum(one), sum(other)
+    weighted = (n * sums.score(*of_bands(one)) + m * sums.score(*of_bands(other))) / (n + m)
+    assert sums.score(*union) == pytest.approx(weighted, abs=1e-9)
+
+
+@settings(max_examples=50, deadline=None)
+@given(bands=BANDS)
+def test_one_more_passive_moves_the_score_towards_0(
+    sums: Sums, bands: tuple[int, int, int]
+) -> None:
+    promoters, detractors, respondents = of_bands(bands)
+    before = sums.score(promoters, detractors, respondents)
+    after = sums.score(promoters, detractors, respondents + 1)
+    assert after == before == 0 or (abs(after) < abs(before) and after * before > 0)
+
+
+@pytest.mark.parametrize("respondents", [30, 100, 1000])
+@pytest.mark.parametrize("shares", [(0.50, 0.30), (0.72, 0.03), (0.30, 0.40)])
+def test_the_interval_holds_the_true_score_in_95_of_100_samples(
+    sums: Sums, shares: tuple[float, float], respondents: int
+) -> None:
+    assert sums.coverage(*shares, respondents) == pytest.approx(0.95, abs=0.015)
+
+
+def test_the_interval_is_wider_than_needed_where_nearly_everybody_agrees(sums: Sums) -> None:
+    # As the description of agg_nps tells.
+    found = [round(100 * sums.coverage(0.95, 0.01, number)) for number in (30, 100, 1000)]
+    assert found == [98, 97, 95]
+
+
+@settings(max_examples=50, deadline=None)
+@given(earlier=BANDS, later=BANDS)
+def test_the_interval_of_a_change_is_made_from_those_of_its_months(
+    sums: Sums, earlier: tuple[int, int, int], later: tuple[int, int, int]
+) -> None:
+    def adjusted(bands: tuple[int, int, int]) -> tuple[float, float]:
+        n = sum(bands) + 3
+        up, down = (bands[0] + 0.75) / n, (bands[2] + 0.75) / n
+        mean = up - down
+        return mean, (up * (1 - mean) ** 2 + down * (1 + mean) ** 2 + (1 - up - down) * mean**2) / n
+
+    (before, variance), (after, other_variance) = adjusted(earlier), adjusted(later)
+    half = NormalDist().inv_cdf(0.975) * math.sqrt(variance + other_variance)
+    low, high = 100 * (after - before - half), 100 * (after - before + half)
+    found = sums.change(of_bands(earlier), of_bands(later))
+    assert found == pytest.approx((max(-200, low), min(200, high)))
+    # The other way round it is the mirror image.
+    mirrored = sums.change(of_bands(later), of_bands(earlier))
+    assert mirrored == pytest.approx((-found[1], -found[0]))
+
+
+def test_the_worked_changes(sums: Sums) -> None:
+    # As the description of nps_change tells.
+    assert [rounded(end, 1) for end in sums.change((50, 30, 100), (60, 20, 100))] == [
+        Decimal("-3.4"),
+        Decimal("42.2"),
+    ]
+    assert [rounded(end, 1) for end in sums.change((500, 300, 1000), (600, 200, 1000))] == [
+        Decimal("12.6"),
+        Decimal("27.3"),
+    ]
 
 
 @pytest.mark.skipif(not CASES.exists(), reason=f"the published cases are not at {CASES}")
