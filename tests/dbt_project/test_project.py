@@ -74,6 +74,17 @@ def test_the_exposure_names_everything_that_is_published(manifest: Any) -> None:
     assert set(exposure.depends_on.nodes) == {mart.unique_id for mart in _marts(manifest)}
 
 
+def test_comments_are_restricted_and_in_no_published_column(manifest: Any) -> None:
+    restricted = [model for model in _models(manifest) if model.config.meta.get("restricted")]
+    assert [model.name for model in restricted] == ["nps_comments"]
+    for model in restricted:
+        assert not model.config.meta["published"]
+        assert model.contract.enforced
+        assert model.config.meta["dagster"]["group"] == model.schema
+    for mart in _marts(manifest):
+        assert not {"comment", "feedback"} & set(mart.columns), mart.name
+
+
 def test_no_test_of_a_mart_lets_bad_rows_pass(manifest: Any) -> None:
     published = {mart.unique_id for mart in _marts(manifest)}
     for node in manifest.nodes.values():

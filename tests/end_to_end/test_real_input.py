@@ -147,6 +147,38 @@ def test_surveys_give_their_scores_and_reports(
     ).fetchall() == [("invalid", "no_outcome_date", 371)]
 
 
+def test_nps_is_that_of_the_files_read_by_hand(published: duckdb.DuckDBPyConnection) -> None:
+    assert published.execute(
+        """
+        select survey, sum(promoters)::bigint, sum(passives)::bigint, sum(detractors)::bigint,
+            round(100 * sum(promoters - detractors)::double / sum(respondents), 1)
+        from nps.agg_nps where basis = 'all_responses' group by survey order by survey
+        """
+    ).fetchall() == [
+        ("carpentries_instructor_training_2018", 501, 317, 71, 48.4),
+        ("carpentries_longterm_2017", 215, 118, 69, 36.3),
+    ]
+    assert published.execute(
+        "select survey, reason, sum(answers)::bigint from nps.agg_nps_rejected "
+        "group by all order by all"
+    ).fetchall() == [
+        ("carpentries_instructor_training_2018", "empty", 78),
+        ("carpentries_longterm_2017", "empty", 74),
+    ]
+    # A date such as 9/8/18 15:29 is in September; a file without dates has its period's month.
+    assert published.execute(
+        "select survey, count(distinct month), min(month)::varchar, max(month)::varchar "
+        "from nps.agg_nps group by survey order by survey"
+    ).fetchall() == [
+        ("carpentries_instructor_training_2018", 28, "2016-06-01", "2018-09-01"),
+        ("carpentries_longterm_2017", 1, "2017-06-01", "2017-06-01"),
+    ]
+    # Nobody knows how many were asked: no rate, and not 100 %.
+    assert published.execute(
+        "select distinct delivered, response_rate from nps.agg_nps_response_rates"
+    ).fetchall() == [(None, None)]
+
+
 def test_courses_are_those_of_the_events(published: duckdb.DuckDBPyConnection) -> None:
     assert published.execute(
         "select enrolled, completed, certified, outcomes_12_months from courses.agg_course_success "
