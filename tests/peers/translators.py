@@ -7,11 +7,15 @@ from typing import Final
 
 from tests.peers.activity import lifecycle, retention, stickiness
 from tests.peers.cases import Translator
+from tests.peers.funnels import funnel
 from tests.peers.nps import nps
+from tests.peers.survival import kaplan_meier
 
 TRANSLATORS: Final[Mapping[str, Translator]] = {
     "retention_matrix": retention,
     "lifecycle": lifecycle,
     "stickiness": stickiness,
+    "funnel": funnel,
+    "kaplan_meier": kaplan_meier,
     "nps": nps,
 }
