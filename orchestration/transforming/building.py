@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import duckdb
     from dbt_common.events.base_types import EventMsg
 
+# Dbt's events that are listened to.
+_NODE_STARTS = "LogStartLine"
+_NODE_ENDS = "NodeFinished"
 _WITH_ROWS = ("table", "incremental", "seed", "snapshot")
 _BUILT = ("success", "pass")
 _BAD = ("error", "fail", "runtime error", "partial success")
@@ -152,7 +155,12 @@ def build(
     if indirect_selection is not None:
         command.append(f"--indirect-selection={indirect_selection}")
     result = invoke(
-        settings, command, variables=variables, project_dir=project_dir, callback=watcher
+        settings,
+        command,
+        variables=variables,
+        project_dir=project_dir,
+        callback=watcher,
+        heard=(_NODE_STARTS, _NODE_ENDS),
     )
     if watcher.error is not None:
         raise watcher.error
@@ -185,10 +193,10 @@ class _Watcher:
     def __call__(self, message: EventMsg) -> None:
         name = message.info.name
         # The one event of a start whose error dbt makes the node's own; after others it hangs.
-        if name == "LogStartLine" and self._stop.is_set():
+        if name == _NODE_STARTS and self._stop.is_set():
             self.stopped = True
             raise TransformError("stopped before it began")
-        if name != "NodeFinished":
+        if name != _NODE_ENDS:
             return
         with self._lock:
             node = _read_event(message, self._queries)

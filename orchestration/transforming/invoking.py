@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.settings import Settings
+from orchestration.transforming.quickening import quickened
 from orchestration.transforming.variables import Variables
 
 if TYPE_CHECKING:
@@ -34,8 +35,18 @@ def invoke(
     variables: Variables,
     project_dir: Path,
     callback: Callable[[EventMsg], None] | None = None,
+    heard: Sequence[str] = (),
 ) -> dbtRunnerResult:
-    """Run one dbt command. `dbtRunner` avoids a process that costs seconds to start."""
+    """Run one dbt command. `dbtRunner` avoids a process that costs seconds to start.
+
+    Args:
+        settings: where the warehouse is, and how much memory and how many threads it may use.
+        command: dbt's command with its options.
+        variables: handed to dbt.
+        project_dir: the project.
+        callback: told of warnings, errors, and the events that `heard` names.
+        heard: names of dbt's events.
+    """
     from dbt.cli.main import dbtRunner
 
     arguments = [
@@ -47,7 +58,7 @@ def invoke(
         f"--log-path={settings.dbt_target / 'logs'}",
         f"--vars={json.dumps(dict(variables), sort_keys=True)}",
     ]
-    with _environment(settings), _connections_closed():
+    with _environment(settings), quickened(heard), _connections_closed():
         return dbtRunner(callbacks=[callback] if callback else []).invoke(arguments)
 
 

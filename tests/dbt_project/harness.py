@@ -31,6 +31,7 @@ from dbt.adapters.factory import reset_adapters
 from dbt.cli.main import dbtRunner
 
 from orchestration.settings import DBT_PROJECT_DIR, REPOSITORY, Settings
+from orchestration.transforming.quickening import quickened
 
 Row = Mapping[str, Any]
 _BETWEEN = "\n-- next query\n"
@@ -296,9 +297,13 @@ class School:
         }
         os.environ["NORTHSTAR_WAREHOUSE"] = str(self.settings.warehouse)
         try:
-            result = dbtRunner(manifest=manifest).invoke(
-                [*arguments, *_arguments(target), f"--vars={json.dumps(given)}", "--no-write-json"]
-            )
+            with quickened(heard=()):
+                result = dbtRunner(manifest=manifest).invoke(
+                    [
+                        *(*arguments, "--no-write-json", f"--vars={json.dumps(given)}"),
+                        *_arguments(target),
+                    ]
+                )
         finally:
             reset_adapters()  # type: ignore[no-untyped-call]
             # dbt-duckdb keeps the file, and with it the lock, open for reuse.
