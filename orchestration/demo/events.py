@@ -178,6 +178,7 @@ def signed_in(learner: Learner, device: Device) -> Client:
         "account_type": "learner",
         "is_bot": False,
     }
+    properties |= learner.about
     if learner.tells_email:
         properties["email"] = learner.email
     template = _template(

@@ -81,6 +81,7 @@ class Learner:
         plans: changes of plan, by time; before the first one the plan is free.
         tells_email: whether Amplitude's user properties hold the e-mail address.
         zendesk: how Zendesk knows the person, null if it does not.
+        about: equity attributes that the product was told: gender, disability, prior_education.
         strange_devices: devices on which the person never signs in; only merge files tell whose
             they are.
     """
@@ -101,6 +102,7 @@ class Learner:
     tells_email: bool
     zendesk: Link | None
     strange_devices: list[Device] = field(default_factory=list)
+    about: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_found_by_email(self) -> bool:
@@ -215,6 +217,14 @@ _PLACES = {
     "de": (Place("Germany", "Berlin", "Berlin"), Place("Austria", "Vienna", "Vienna")),
     "pt": (Place("Portugal", "Lisbon", "Lisbon"),),
 }
+# Null where the product was not told.
+_ABOUT: dict[str, Lots[str | None]] = {
+    "gender": Lots.of({"woman": 46, "man": 42, "non-binary": 2, None: 10}),
+    "disability": Lots.of({"no": 62, "yes": 9, None: 29}),
+    "prior_education": Lots.of(
+        {"secondary": 38, "vocational": 17, "bachelor": 22, "master": 9, None: 14}
+    ),
+}
 _WEB = "amplitude-ts/2.11.1"
 _HARDWARE = Lots.of(
     {
@@ -270,6 +280,13 @@ def populate(rng: random.Random, learners: int, period: Period) -> Population:
     tests = max(2, learners // 500)
     robots = [_robot(rng, number, number < bots, period) for number in range(bots + tests)]
     return Population(with_account, visitors, alumni, robots)
+
+
+def tell_about(rng: random.Random, learners: Sequence[Learner]) -> None:
+    """Let learners tell the product about themselves, or not."""
+    for learner in learners:
+        drawn = {name: lots.draw(rng) for name, lots in _ABOUT.items()}
+        learner.about = {name: value for name, value in drawn.items() if value is not None}
 
 
 def weekday_weight(day: int) -> float:

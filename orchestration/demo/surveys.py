@@ -18,7 +18,7 @@ from typing import Final
 
 from orchestration.demo.archive import write_bytes
 from orchestration.demo.chance import Lots, pick
-from orchestration.demo.clock import DAY, HOUR, Period, day_number, local, local_ms, utc
+from orchestration.demo.clock import DAY, HOUR, Period, day_number, local, local_day, local_ms, utc
 from orchestration.demo.outcomes import Outcome, Person, Report, Reporting
 from orchestration.demo.people import Learner, Population
 
@@ -104,6 +104,28 @@ class ScoreGiven:
 
 
 @dataclass(frozen=True)
+class Work:
+    """What a respondent of the yearly survey tells about work, as the file has it.
+
+    Attributes:
+        answered_on: day number in the reporting zone.
+        looks_for_work: Yes, No, or empty.
+        incomes: yearly, in euros, before and now; empty where not told.
+        hours: a week, before and now.
+    """
+
+    person: Person
+    answered_on: int
+    looks_for_work: str
+    incomes: tuple[str, str] = ("", "")
+    hours: tuple[str, str] = ("", "")
+
+    def fields(self) -> list[str]:
+        """The columns of the file."""
+        return [self.looks_for_work, *self.incomes, *self.hours]
+
+
+@dataclass(frozen=True)
 class Invitation:
     """Somebody who was asked by a wave of the yearly survey.
 
@@ -132,14 +154,21 @@ class Surveys:
     """
 
     def __init__(
-        self, rng: random.Random, mail: random.Random, period: Period, population: Population
+        self,
+        rng: random.Random,
+        mail: random.Random,
+        pay: random.Random,
+        period: Period,
+        population: Population,
     ) -> None:
         self.rows: dict[str, int] = defaultdict(int)
         self.files: dict[str, int] = defaultdict(int)
         self.scores: list[ScoreGiven] = []
         self.invitations: list[Invitation] = []
+        self.work: list[Work] = []
         self._rng = rng
         self._mail = mail
+        self._pay = pay
         self._period = period
         self._population = population
 
@@ -190,6 +219,10 @@ class Surveys:
                 record.answered_at = answered_at
                 record.score = self._score(person, answered_at)
                 record.comment = self._comment(record.score)
+                record.work = self._about_work(
+                    person, answered_at, has_changed=happened is not None
+                )
+                self.work.append(record.work)
                 if happened and rng.random() < 0.9:
                     report = reporting.survey_answer(happened, answered_at)
                     reporting.reports.append(report)
@@ -208,6 +241,30 @@ class Surveys:
             self.invitations.append(record.invitation())
             records.append(record.fields())
         self._save(landing / "surveys" / f"{ALUMNI}_{year}.csv", ALUMNI, _ALUMNI_HEADER, records)
+
+    def _about_work(self, person: Person, answered_at: int, *, has_changed: bool) -> Work:
+        """Incomes rise for those with something to tell, fall for some, and a few cannot be."""
+        rng = self._pay
+        looks = rng.choice(("Yes", "Yes", "No", ""))
+        answered_on = local_day(answered_at)
+        if rng.random() < 0.45:
+            return Work(person, answered_on, looks)
+        before = 0 if rng.random() < 0.12 else 500 * round(rng.lognormvariate(3.9, 0.35))
+        growth = rng.choice((0.92, 1.0, 1.03, 1.05, 1.12, 1.3) if has_changed else (0.9, 1.0, 1.02))
+        now = round(before * growth) if before else rng.choice((0, 18_000, 22_500))
+        incomes = (str(before), str(now))
+        luck = rng.random()
+        if luck < 0.02:
+            incomes = (incomes[0], rng.choice(("999999999999999999", "enough", "-1")))
+        elif luck < 0.06:
+            incomes = (incomes[0], "")
+        hours = ("", "")
+        if rng.random() < 0.5:
+            hours = (
+                rng.choice(("17.5", "28", "35")) if before else "",
+                rng.choice(("28", "35", "35", "40", "one")) if now else "",
+            )
+        return Work(person, answered_on, looks, incomes, hours)
 
     def _invalid_answers(self, at: int) -> list[Report]:
         """Answers that are reports and yet cannot count: a kind, a date, a person is missing."""
@@ -376,6 +433,11 @@ _ALUMNI_HEADER: Final = (
     "Would it have happened without the school?",
     "How likely are you to recommend the school? (0-10)",
     "Comment",
+    "Have you looked for work since you graduated, or found some?",
+    "Your income a year, before (EUR)",
+    "Your income a year, now (EUR)",
+    "Hours a week, before",
+    "Hours a week, now",
 )
 _NPS_HEADER: Final = (
     "#",
@@ -423,6 +485,7 @@ class _AlumniRecord:
     comment: str = ""
     report: Report | None = None
     is_delivered: bool = True
+    work: Work | None = None
 
     def invitation(self) -> Invitation:
         """What the row says about its wave."""
@@ -456,6 +519,7 @@ class _AlumniRecord:
             _WITHOUT[report.would_not_have_happened] if report else "",
             self.score,
             self.comment,
+            *(self.work.fields() if self.work else [""] * 5),
         ]
 
 

@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from statistics import median
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict
@@ -22,7 +23,7 @@ from orchestration.demo.mishaps import Mishaps
 from orchestration.demo.outcomes import FAMILY_OF, Person, Report
 from orchestration.demo.people import Learner, Population
 from orchestration.demo.plans import FREE, spells
-from orchestration.demo.surveys import NO_ANSWER, Invitation, ScoreGiven
+from orchestration.demo.surveys import NO_ANSWER, Invitation, ScoreGiven, Work
 from orchestration.demo.zendesk import AGENTS, SupportDesk
 
 COLLAPSE_DAYS: Final = 30
@@ -172,6 +173,33 @@ class WaveTruth(_Figures):
     found_by_both: int
 
 
+class PlacementTruth(_Figures):
+    """Graduates of a calendar year with 6 full months elapsed, each of their first graduation.
+
+    Attributes:
+        placed: with an outcome of the family job, credited or not, within 6 months.
+        respondents: whose first answer since then says that they look for work.
+        placed_respondents: those of them who are placed.
+    """
+
+    graduates: int
+    placed: int
+    respondents: int
+    placed_respondents: int
+
+
+class IncomeTruth(_Figures):
+    """Incomes before and now, in pairs, of full-time work where all hours are told."""
+
+    people: int
+    people_with_percentage: int
+    full_time_equivalents: int
+    median_difference: float
+    median_percentage: float | None
+    increased: int
+    implausible: dict[str, int]
+
+
 class SignupTruth(_Figures):
     """Learners who signed up within the period; older accounts have no signup in the exports."""
 
@@ -252,6 +280,9 @@ class Truth(_Figures):
     outcomes: OutcomeTruth
     nps: dict[str, NpsTruth]
     waves: dict[str, WaveTruth]
+    placement: dict[str, PlacementTruth]
+    income: dict[str, IncomeTruth]
+    counted_by_group: dict[str, dict[str, dict[str, int]]]
     signups: SignupTruth
     subscriptions: SubscriptionTruth
     support: SupportTruth
@@ -539,6 +570,114 @@ def _wave(
         found_by_product=sum(in_product for _, _, in_product in found),
         found_by_both=sum(in_survey and in_product for _, in_survey, in_product in found),
     )
+
+
+def placement_truth(
+    rows: Iterable[Row], decided: Iterable[RealOutcome], work: Iterable[Work], as_of: date
+) -> dict[str, PlacementTruth]:
+    """By year of graduation."""
+    graduated: dict[Person, date] = {}
+    for row in rows:
+        if row.event_type == "graduated" and row.client.person is not None:
+            day = calendar_day(local_day(row.at))
+            graduated[row.client.person] = min(day, graduated.get(row.client.person, day))
+    placed = {
+        outcome.person
+        for outcome in decided
+        if outcome.family == "job"
+        and outcome.person in graduated
+        and graduated[outcome.person] <= outcome.on < add_months(graduated[outcome.person], 6)
+    }
+    answers: dict[Person, str] = {}
+    for told in sorted(work, key=lambda one: one.answered_on):
+        since = graduated.get(told.person)
+        if told.looks_for_work and since is not None and day_number(since) <= told.answered_on:
+            answers.setdefault(told.person, told.looks_for_work)
+    cohorts: dict[str, list[Person]] = defaultdict(list)
+    for person, day in graduated.items():
+        if add_months(day, 6) <= as_of:
+            cohorts[str(day.year)].append(person)
+    found = {}
+    for year, people in sorted(cohorts.items()):
+        looking = [person for person in people if answers.get(person) == "Yes"]
+        found[year] = PlacementTruth(
+            graduates=len(people),
+            placed=len(placed & set(people)),
+            respondents=len(looking),
+            placed_respondents=len(placed & set(looking)),
+        )
+    return found
+
+
+INCOME_BOUNDS: Final = (0.0, 1_000_000.0)
+HOURS_BOUNDS: Final = (1.0, 80.0)
+
+
+def income_truth(work: Iterable[Work]) -> dict[str, IncomeTruth]:
+    """By year of the answer; every person answers once a year."""
+    by_year: dict[str, list[Work]] = defaultdict(list)
+    for told in work:
+        by_year[str(calendar_day(told.answered_on).year)].append(told)
+    return {year: _incomes(answers) for year, answers in sorted(by_year.items())}
+
+
+def _incomes(answers: Iterable[Work]) -> IncomeTruth:
+    implausible: Counter[str] = Counter()
+    pairs: list[tuple[float, float]] = []
+    full_time = 0
+    for told in answers:
+        incomes = [_number(text, INCOME_BOUNDS) for text in told.incomes]
+        hours = [_number(text, HOURS_BOUNDS) for text in told.hours]
+        for name, texts, numbers in (
+            ("income", told.incomes, incomes),
+            ("hours", told.hours, hours),
+        ):
+            for side, text, number in zip(("before", "after"), texts, numbers, strict=True):
+                implausible[f"{name}_{side}"] += bool(text) and number is None
+        before, after = incomes
+        if before is None or after is None:
+            continue
+        if any(hours) and all(
+            hour or not income for hour, income in zip(hours, incomes, strict=True)
+        ):
+            full_time += 1
+            before = before * 35 / hours[0] if before and hours[0] else before
+            after = after * 35 / hours[1] if after and hours[1] else after
+        pairs.append((before, after))
+    changes = [(after - before) / before for before, after in pairs if before]
+    return IncomeTruth(
+        people=len(pairs),
+        people_with_percentage=len(changes),
+        full_time_equivalents=full_time,
+        median_difference=median(after - before for before, after in pairs) if pairs else 0.0,
+        median_percentage=median(changes) if changes else None,
+        increased=sum(after * 100 >= before * 105 for before, after in pairs if before),
+        implausible=_sorted(implausible),
+    )
+
+
+def _number(text: str, bounds: tuple[float, float]) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if bounds[0] <= number <= bounds[1] else None
+
+
+def group_truth(decided: Iterable[RealOutcome]) -> dict[str, dict[str, dict[str, int]]]:
+    """Counted outcomes by year and what their learners told, where they told it."""
+    found: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+    for outcome in decided:
+        if outcome.decision == "counted":
+            year = found[str(outcome.on.year)]
+            about = outcome.person.about if isinstance(outcome.person, Learner) else {}
+            year["total"]["total"] += 1
+            for name in ("gender", "disability", "prior_education"):
+                year[name][about.get(name, "unknown")] += 1
+    return {
+        year: {name: _sorted(counts) for name, counts in sorted(dimensions.items())}
+        for year, dimensions in sorted(found.items())
+    }
 
 
 def signup_truth(learners: Iterable[Learner], as_of: date) -> SignupTruth:

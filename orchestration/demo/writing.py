@@ -29,7 +29,7 @@ from orchestration.demo.marker import (
 )
 from orchestration.demo.mishaps import Mishaps, befall
 from orchestration.demo.outcomes import GALLERY_SIZE, Report, Reporting, outcomes_of
-from orchestration.demo.people import Learner, populate
+from orchestration.demo.people import Learner, populate, tell_about
 from orchestration.demo.satismeter import Satismeter
 from orchestration.demo.surveys import Surveys
 from orchestration.demo.truth import (
@@ -38,12 +38,15 @@ from orchestration.demo.truth import (
     Truth,
     course_truth,
     event_truth,
+    group_truth,
+    income_truth,
     judge,
     learner_days,
     listed_courses,
     nps_truth,
     outcome_truth,
     people_truth,
+    placement_truth,
     report_truth,
     retention_truth,
     signup_truth,
@@ -111,6 +114,7 @@ def write_demo(
 
 def _write_exports(landing: Path, learners: int, period: Period, months: int, seed: int) -> Truth:
     population = populate(stream(seed, "people"), learners, period)
+    tell_about(stream(seed, "about people"), population.learners)
     journal = Journal(stream(seed, "events"), period.ends_at)
     life = Life(stream(seed, "life"), period, COURSES, journal)
     life.run(population)
@@ -120,7 +124,13 @@ def _write_exports(landing: Path, learners: int, period: Period, months: int, se
     reporting.report(outcomes)
     reporting.add_invalid(population.learners)
     reporting.add_gallery(population.alumni[:GALLERY_SIZE])
-    surveys = Surveys(stream(seed, "surveys"), stream(seed, "survey mail"), period, population)
+    surveys = Surveys(
+        stream(seed, "surveys"),
+        stream(seed, "survey mail"),
+        stream(seed, "survey work"),
+        period,
+        population,
+    )
     surveys.write(landing, outcomes, reporting)
     declare(reporting.reports, life, journal)
 
@@ -151,6 +161,9 @@ def _write_exports(landing: Path, learners: int, period: Period, months: int, se
         outcomes=outcome_truth(decided, period.as_of),
         nps=nps_truth([*surveys.scores, *satismeter.scores]),
         waves=wave_truth(surveys.invitations, decided, journal.rows),
+        placement=placement_truth(journal.rows, decided, surveys.work, period.as_of),
+        income=income_truth(surveys.work),
+        counted_by_group=group_truth(decided),
         signups=signup_truth(population.learners, period.as_of),
         subscriptions=subscription_truth(population.learners),
         support=support_truth(desk),

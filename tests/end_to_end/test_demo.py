@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -124,6 +125,66 @@ def test_waves_and_outcomes_are_those_that_the_demo_holds(
     assert school.query(
         "select decision, count(*) from outcomes.fct_outcome_reports group by all order by all"
     ) == sorted(truth.reports.by_decision.items())
+
+
+def test_outcomes_by_group_are_those_that_the_demo_holds(
+    school: School, truth: Truth, output: str
+) -> None:
+    assert output
+    rows = school.query(
+        "select year::varchar, dimension, group_name, outcomes, suppressed "
+        "from outcomes.agg_outcomes_by_group where dimension != 'region'"
+    )
+    assert {row[0] for row in rows} == set(truth.counted_by_group)
+    assert {row[1] for row in rows} == {"total", "gender", "disability", "prior_education"}
+    for year, dimension, group, outcomes, suppressed in rows:
+        told = truth.counted_by_group[str(year)][str(dimension)].get(str(group), 0)
+        assert suppressed or outcomes == told >= 10
+    assert any(not row[4] for row in rows)
+
+
+def test_placement_and_income_are_those_that_the_demo_holds(
+    school: School, truth: Truth, output: str
+) -> None:
+    assert output
+    assert truth.income
+    placed = {
+        row[0]: row[1:]
+        for row in school.query(
+            "select cohort_year::varchar, graduates, placed, respondents, placed_respondents "
+            "from outcomes.agg_placement where dimension = 'total'"
+        )
+    }
+    assert placed.keys() == truth.placement.keys()
+    for year, told in truth.placement.items():
+        graduates, placed_graduates, respondents, placed_respondents = placed[year]
+        if told.graduates == 0 or told.graduates >= 10:
+            assert (graduates, placed_graduates) == (told.graduates, told.placed)
+        if told.respondents == 0 or told.respondents >= 10:
+            assert (respondents, placed_respondents) == (told.respondents, told.placed_respondents)
+    incomes = school.query(
+        "select year::varchar, people, people_with_percentage, full_time_equivalents, "
+        "median_difference, median_percentage, share_increased_5_percent "
+        "from outcomes.agg_income where dimension = 'total' order by year"
+    )
+    assert [row[0] for row in incomes] == list(truth.income)
+    for row, paid in zip(incomes, truth.income.values(), strict=True):
+        if paid.people < 10:
+            assert row[1:] == (None,) * 6
+            continue
+        assert row[1:4] == (paid.people, paid.people_with_percentage, paid.full_time_equivalents)
+        share = paid.increased / paid.people_with_percentage
+        assert row[4:] == pytest.approx(
+            (paid.median_difference, paid.median_percentage, share), abs=1e-6
+        )
+    with duckdb.connect(str(school.settings.warehouse), read_only=True) as warehouse:
+        flagged = warehouse.execute(
+            "select unnest(implausible) as name, count(*) from raw.survey_responses "
+            "group by name order by name"
+        ).fetchall()
+    assert dict(flagged) == sum(
+        (Counter(paid.implausible) for paid in truth.income.values()), Counter()
+    )
 
 
 def test_assets_carry_rows_columns_and_where_columns_come_from(

@@ -19,7 +19,7 @@ with
         select
             user_key,
             email_key,
-            coalesce({{ local_date("submitted_at") }}, period) as answered_on,
+            coalesce({{ local_date("submitted_at") }}, period, wave_date) as answered_on,
             looking_for_work
         from {{ ref("stg_surveys__responses") }}
         where looking_for_work is not null

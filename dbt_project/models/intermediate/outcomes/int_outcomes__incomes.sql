@@ -12,7 +12,7 @@ with
             user_key,
             email_key,
             respondent_key,
-            coalesce({{ local_date("submitted_at") }}, period) as answered_on,
+            coalesce({{ local_date("submitted_at") }}, period, wave_date) as answered_on,
             coalesce(income_kind, 'person') as income_kind,
             upper(income_currency) as currency,
             {{ before }} as told_before,

@@ -4,7 +4,9 @@ with
         select
             response_id,
             survey,
-            cast(year(coalesce({{ local_date("submitted_at") }}, period)) as integer) as year,
+            cast(
+                year(coalesce({{ local_date("submitted_at") }}, period, wave_date)) as integer
+            ) as year,
             numbers,
             implausible
         from {{ ref("stg_surveys__responses") }}

@@ -10,7 +10,7 @@ with
             user_key,
             email_key,
             respondent_key,
-            coalesce(submitted_at, cast(period as timestamp)) as told_at,
+            coalesce(submitted_at, cast(coalesce(period, wave_date) as timestamp)) as told_at,
             {{ equity_dimensions() | join(", ") }}
         from {{ ref("stg_surveys__responses") }}
         where coalesce({{ equity_dimensions() | join(", ") }}) is not null
