@@ -50,9 +50,7 @@ def test_a_warning_is_heard_with_its_text() -> None:
 
     told: list[tuple[str, str]] = []
     manager = EventManager()
-    manager.add_callback(
-        lambda event: told.append((event.info.level, getattr(event.info, "msg", None)))
-    )
+    manager.add_callback(lambda event: told.append(_level_and_text(event.info)))
     with quickened(heard=()):
         manager.fire_event(Formatting(msg="nobody wants this"))
         manager.fire_event(Note(msg="look here"), level=EventLevel.WARN)
