@@ -12,7 +12,7 @@ from datetime import date
 import duckdb
 
 from orchestration.publishing.fingerprint import Fingerprint
-from orchestration.publishing.tables import Relation, read_columns
+from orchestration.publishing.tables import Relation
 
 LATE_ARRIVAL = "late_arrival"
 IDENTITY_MERGE = "identity_merge"
@@ -90,6 +90,7 @@ def find_effects(
     *,
     was_made_from: Fingerprint,
     is_made_from: Fingerprint,
+    is_as_of_another_day: bool,
 ) -> dict[tuple[str, str], Effects]:
     """The effects of everything that changed between two catalogs with published tables.
 
@@ -99,16 +100,20 @@ def find_effects(
         after: catalog of what is to be published.
         was_made_from: inputs of the publication before.
         is_made_from: inputs of the one to be.
+        is_as_of_another_day: the two are judged as of different days.
 
     Returns:
         By relation and figure; without a figure whose reports one of the two does not have.
     """
-    rest = (
-        DEFINITION
-        if (was_made_from.contracts, was_made_from.dbt, was_made_from.settings)
-        != (is_made_from.contracts, is_made_from.dbt, is_made_from.settings)
-        else AS_OF_PASSED
+    is_same_rule = (was_made_from.contracts, was_made_from.dbt, was_made_from.settings) == (
+        is_made_from.contracts,
+        is_made_from.dbt,
+        is_made_from.settings,
     )
+    # Of a change at a learner none of whose reports has changed.
+    rest = UNEXPLAINED if is_same_rule else DEFINITION
+    if is_same_rule and is_as_of_another_day:
+        rest = AS_OF_PASSED
     effects: dict[tuple[str, str], Effects] = {}
     if all(
         _has(cursor, catalog, relation, columns)
@@ -145,7 +150,13 @@ def _collect(
 def _has(
     cursor: duckdb.DuckDBPyConnection, catalog: str, relation: Relation, columns: set[str]
 ) -> bool:
-    return columns <= {column.name for column in read_columns(cursor, catalog, relation)}
+    # Asked of the catalog: asking the table itself would end the transaction where there is none.
+    found = cursor.execute(
+        "select column_name from duckdb_columns() "
+        "where database_name = ? and schema_name = ? and table_name = ?",
+        [catalog, relation.schema, relation.table],
+    ).fetchall()
+    return columns <= {name for (name,) in found}
 
 
 def _outcomes_sql(before: str, after: str) -> str:

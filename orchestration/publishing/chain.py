@@ -173,9 +173,10 @@ def read_chain(settings: Settings, school: School) -> Chain:
     if wrong:
         raise ChainError(
             f"{_folder(settings, school)}: what was once published has been changed. "
-            f"{' '.join(wrong)} Put the folder back from the backup of the state folder. If there "
-            "is none, keep what is left of it elsewhere, take the folder away, and start a new "
-            "chain with `make clean` and `make run`; nothing was published."
+            f"{' '.join(wrong)} Put the folder back from the backup of the state folder. If that "
+            "is older, or there is none, keep a copy of what is left elsewhere, put the older one "
+            "in its place, or nothing, and go on from there with `make clean` and `make run`. "
+            "Nothing was published."
         )
     return chain
 

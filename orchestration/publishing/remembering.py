@@ -84,7 +84,12 @@ def extend_chain(
         effects: Mapping[tuple[str, str], Effects] = {}
         if before is not None and current is not None:
             effects = find_effects(
-                cursor, before, catalog, was_made_from=current.fingerprint, is_made_from=inputs
+                cursor,
+                before,
+                catalog,
+                was_made_from=current.fingerprint,
+                is_made_from=inputs,
+                is_as_of_another_day=current.as_of != as_of,
             )
         told_as_of = chain.entries[-1].as_of if current is None else current.as_of
         restated = restatements(chain, changed, Before(told_as_of, effects))

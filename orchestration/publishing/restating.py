@@ -57,13 +57,15 @@ def restatements(
 
     A month that lies before the as-of of the publication before was published, be it as nothing. Of
     the parts of a total only those are named that are told before and after: the causes stand
-    beside the total, and never beside what else is told of the people behind it.
+    beside the total, and never beside what else is told of the people behind it. A figure of which
+    nothing had ever been told is new, and no restatement.
     """
     standing = chain.standing
+    known = {_kind(stood.told) for stood in standing.values()}
     found: list[Restatement] = []
     for figure, told in changed:
         stood = standing.get(told.key)
-        if before.as_of is None or told.month >= before.as_of:
+        if before.as_of is None or told.month >= before.as_of or _kind(told) not in known:
             continue
         old = _nothing(figure) if stood is None else stood.told.value
         old_withheld = stood is not None and stood.told.withheld
@@ -135,6 +137,10 @@ def _is_same(stood: Standing | None, told: Told, figure: Figure) -> bool:
     if stood is None:
         return (told.value, told.withheld) == (_nothing(figure), figure.is_part)
     return (stood.told.value, stood.told.withheld) == (told.value, told.withheld)
+
+
+def _kind(told: Told) -> tuple[str, str, frozenset[str]]:
+    return told.relation, told.figure, frozenset(told.by)
 
 
 def _figure_of(told: Told, figures: Sequence[Figure]) -> Figure | None:

@@ -109,16 +109,22 @@ class Desk:
         """Let so many learners of their own have a counted outcome each."""
         self.add(*(Report(n, n, day, segment=segment) for n in range(first, first + how_many)))
 
-    def publish(self, school: School = "own", run_id: str = "run-1", **inputs: str) -> Publication:
+    def publish(
+        self,
+        school: School = "own",
+        run_id: str = "run-1",
+        relations: Sequence[str] = RELATIONS,
+        **inputs: str,
+    ) -> Publication:
         self.fill(run_id)
         fingerprint = {"landing": "l", "contracts": "c", "dbt": "d", "settings": "s"} | inputs
         return publish(
             self.connection,
             self.settings,
             run_id=run_id,
-            relations=RELATIONS,
+            relations=relations,
             fingerprint=Fingerprint(**fingerprint),
-            figures=FIGURES,
+            figures=[figure for figure in FIGURES if figure.relation in relations],
             school=school,
         )
 

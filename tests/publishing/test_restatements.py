@@ -15,7 +15,7 @@ from orchestration.errors import PublishingError
 from orchestration.publishing import read_figures
 from orchestration.publishing.figures import SMALLEST_TOLD, Cell, Figure, withhold_small
 from orchestration.settings import Settings
-from tests.publishing.reports import Desk, Report, open_desk
+from tests.publishing.reports import RELATIONS, Desk, Report, open_desk
 
 MARCH, JUNE = date(2024, 3, 1), date(2023, 6, 1)
 TOTALS = """
@@ -172,6 +172,30 @@ def test_without_the_publication_before_a_restatement_is_unexplained(desk: Desk)
     desk.publish(landing="more")
 
     assert desk.read(TOTALS) == [("2024-03", 12, 15, 3, "unexplained", None, None)]
+
+
+def test_a_publication_without_the_reports_of_a_figure_costs_the_causes_and_nothing_else(
+    desk: Desk,
+) -> None:
+    outcomes = ["outcomes.agg_career_outcomes", "outcomes.fct_outcome_reports"]
+    desk.publish(relations=outcomes)
+    desk.count(700, 3, MARCH)
+
+    desk.publish(relations=outcomes, landing="more")
+
+    assert desk.read(TOTALS) == [("2024-03", 12, 15, 3, "unexplained", None, None)]
+
+
+def test_a_figure_that_is_remembered_from_now_on_was_not_restated(desk: Desk) -> None:
+    desk.responses = [(number, number, MARCH, 10, True) for number in range(10)]
+    desk.publish(relations=[name for name in RELATIONS if name != "nps.agg_nps"])
+
+    desk.publish(landing="with NPS")
+
+    assert desk.read("select count(*) from outcomes.restatements") == [(0,)]
+    assert desk.read(
+        "select count(*) from outcomes.published_history where figure = 'nps' and value = 100"
+    ) == [(2,)]
 
 
 def test_nothing_that_would_tell_a_small_cell_is_told(desk: Desk) -> None:
