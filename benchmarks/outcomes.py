@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
+from dbt.artifacts.schemas.run import RunExecutionResult
 from dbt.cli.main import dbtRunner
 
 from benchmarks.loading import Cost, measured
@@ -87,9 +88,9 @@ def compiled(warehouse: Path, models: Sequence[str]) -> dict[str, str]:
             *(f"--project-dir={DBT_PROJECT_DIR}", f"--profiles-dir={DBT_PROJECT_DIR}"),
         ]
     )
-    if not result.success:
+    if not isinstance(result.result, RunExecutionResult):
         raise SystemExit(f"dbt cannot compile {', '.join(models)}: {result.exception}")
-    return {item.node.name: item.node.compiled_code for item in result.result}
+    return {item.node.name: item.node.compiled_code for item in result.result.results}
 
 
 def main() -> None:
