@@ -229,6 +229,8 @@ class SupportTruth(_Figures):
         ticket_events: updates of tickets; each holds one or more changes.
         ratings: of all tickets, by the last score of those that were offered a rating.
         calls: by completion status.
+        promises: clocks of service levels by target and result ("first_reply met"), without those
+            of deleted tickets.
     """
 
     tickets: int
@@ -239,6 +241,7 @@ class SupportTruth(_Figures):
     ticket_events: int
     ratings: dict[str, int]
     calls: dict[str, int]
+    promises: dict[str, int]
 
 
 class CourseTruth(_Figures):
@@ -719,6 +722,7 @@ def support_truth(desk: SupportDesk) -> SupportTruth:
         ticket_events=sum(len(ticket.audits) for ticket in desk.tickets),
         ratings=_sorted(scores),
         calls=_sorted(Counter(call.status for call in desk.calls)),
+        promises=_sorted(desk.promises),
     )
 
 

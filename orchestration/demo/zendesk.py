@@ -1,4 +1,4 @@
-"""Zendesk as its incremental exports tell it: tickets, users, ticket events, ratings, calls.
+"""Zendesk as its exports tell it: tickets, users, ticket events, ratings, calls, service levels.
 
 Exports are fetched once a month and overlap: each begins a day early, and each page repeats the
 last row of the page before. A ticket comes again with every month in which it changed.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -28,10 +28,21 @@ from orchestration.demo.clock import (
     local_ms,
 )
 from orchestration.demo.people import Learner, Population
+from orchestration.demo.plans import FREE
+from orchestration.demo.service_levels import (
+    EVERYBODY,
+    HOST,
+    PAYING,
+    PHONE,
+    ServiceLevels,
+    Update,
+    metric_event,
+    results,
+    target_seconds,
+)
 
 _PAGE_SIZE: Final = 100
 _OVERLAP: Final = DAY
-_HOST: Final = "https://demo-school.zendesk.com/api/v2"
 AGENTS: Final = 6
 _CHANNELS = Lots.of({"web": 45, "email": 33, "api": 10, "voice": 12})
 _PRIORITIES = Lots.of({"normal": 70, "low": 12, "high": 14, "urgent": 4})
@@ -56,6 +67,7 @@ _REPLIES: Final = (
 )
 _NOTES: Final = ("Asked the platform team.", "Known bug, see the status page.")
 
+_ORGANIZATIONS: Final = (8_001, 8_002, 8_003)
 # What every ticket begins with.
 _UNOFFERED: Final = (None, "unoffered")
 JsonObject = dict[str, object]
@@ -115,6 +127,21 @@ class Ticket:
         ]
         return values[-1] if values else None
 
+    def updates(self) -> Iterator[Update]:
+        """The history as the clocks of service levels see it."""
+        status = "new"
+        for index, audit in enumerate(self.audits):
+            if "status" in audit.changes:
+                status = audit.changes["status"][1]
+            is_comment = audit.comment is not None and audit.is_public
+            is_agent = audit.author == self.assignee
+            yield Update(
+                audit.at,
+                status,
+                is_reply=is_comment and is_agent and index > 0,
+                is_question=is_comment and not is_agent,
+            )
+
     def last_value(self, field_name: str) -> str | None:
         """A field's value at the end of the period."""
         return self.value_at(field_name, self.audits[-1].at)
@@ -144,6 +171,8 @@ class SupportDesk:
     rows: Counter[str] = field(default_factory=Counter)
     # Rows that differ: what is left when identical repeats are taken away.
     versions: Counter[str] = field(default_factory=Counter)
+    # Clocks of tickets that were not deleted, as "first_reply met".
+    promises: Counter[str] = field(default_factory=Counter)
 
     def run(self, rng: random.Random, population: Population, period: Period) -> None:
         """Let people write and call."""
@@ -227,10 +256,74 @@ class SupportDesk:
             (
                 "calls",
                 [(_call_ends(call), call.call_id, _call_json, (call,)) for call in self.calls],
-                paged("calls", ".json", _talk_page),
+                paged("calls", ".json", _talk_page("calls")),
+            ),
+            (
+                "legs",
+                [
+                    (_call_ends(call), _leg_id(call, leg), _leg_json, (call, leg))
+                    for call in self.calls
+                    for leg in ("customer", "agent")
+                ],
+                paged("legs", ".json", _talk_page("legs")),
+            ),
+            (
+                "organizations",
+                [
+                    (period.starts_at, number, _organization_json, (number, period.starts_at))
+                    for number in _ORGANIZATIONS
+                ],
+                paged("organizations", ".json", _time_page("organizations", "organizations")),
+            ),
+            (
+                "ticket_metric_events",
+                list(self._metric_events(ServiceLevels(period))),
+                paged(
+                    "ticket_metric_events",
+                    ".json.gz",
+                    _time_page("ticket_metric_events", "ticket_metric_events"),
+                ),
             ),
         ):
             self._export(resource, versions, save, period)
+        self._list(folder, ServiceLevels(period))
+
+    def _list(self, folder: Path, levels: ServiceLevels) -> None:
+        """What is no incremental export but listed as it stands, now and then."""
+        schedules = [levels.schedules(is_changed) for is_changed in (False, True)]
+        for resource, name, page in (
+            ("schedules", "schedules_1.json", schedules[0]),
+            ("schedules", "schedules_2.json", schedules[1]),
+            ("holidays", "holidays.json", levels.holidays()),
+            ("sla_policies", "sla_policies.json", levels.policies()),
+        ):
+            items = page[resource]
+            if isinstance(items, list):
+                write_json(folder / resource / name, page)
+                self._count(resource, items)
+                self.versions[resource] = self.rows[resource]
+        # The phone's hours did not change: the second list repeats them.
+        self.versions["schedules"] -= 1
+
+    def _metric_events(self, levels: ServiceLevels) -> Iterable[_Version]:
+        """All events of all clocks; also counts how the clocks ended."""
+        number = 5_000_000
+        for ticket in self.tickets:
+            created = ticket.audits[0].at
+            learner = ticket.requester.learner
+            is_paying = learner is not None and learner.plan_at(created) != FREE
+            policy = PAYING if is_paying else EVERYBODY
+            by_phone = ticket.channel == "voice"
+            updates = list(ticket.updates())
+            clocks = list(levels.clocks(policy, ticket.priority, by_phone, updates))
+            if updates[-1].status != "deleted":
+                self.promises.update(map(" ".join, results(clocks)))
+            for metric, instance, events in clocks:
+                target = target_seconds(policy, ticket.priority, metric, instance)
+                for at, kind in events:
+                    number += 1
+                    what = (number, ticket.ticket_id, metric, instance, at, kind, policy, target)
+                    yield at, number, metric_event, what
 
     def _export(
         self, resource: str, versions: Sequence[_Version], save: _Save, period: Period
@@ -477,7 +570,7 @@ def _cursor_page(key: str) -> _Wrap:
         cursor = f"MTU3NjYxMzUzOS4wfHw{len(items)}"
         return {
             key: items,
-            "after_url": f"{_HOST}/incremental/{key}/cursor.json?cursor={cursor}",
+            "after_url": f"{HOST}/incremental/{key}/cursor.json?cursor={cursor}",
             "after_cursor": cursor,
             "before_url": None,
             "before_cursor": None,
@@ -491,7 +584,7 @@ def _time_page(key: str, resource: str) -> _Wrap:
     def wrap(items: list[JsonObject], is_last: bool) -> JsonObject:
         return {
             key: items,
-            "next_page": f"{_HOST}/incremental/{resource}.json?start_time=1767225600",
+            "next_page": f"{HOST}/incremental/{resource}.json?start_time=1767225600",
             "count": len(items),
             "end_of_stream": is_last,
             "end_time": 1767225600,
@@ -500,15 +593,14 @@ def _time_page(key: str, resource: str) -> _Wrap:
     return wrap
 
 
-def _talk_page(items: list[JsonObject], is_last: bool) -> JsonObject:
-    # Talk's next_page is never empty: a small count is the only sign of the end.
-    del is_last
-    return {
-        "calls": items,
-        "next_page": f"{_HOST}/channels/voice/stats/incremental/calls.json?start_time=1767225600",
-        "count": len(items),
-        "end_time": 1767225600,
-    }
+def _talk_page(key: str) -> _Wrap:
+    def wrap(items: list[JsonObject], is_last: bool) -> JsonObject:
+        # Talk's next_page is never empty: a small count is the only sign of the end.
+        del is_last
+        address = f"{HOST}/channels/voice/stats/incremental/{key}.json?start_time=1767225600"
+        return {key: items, "next_page": address, "count": len(items), "end_time": 1767225600}
+
+    return wrap
 
 
 def _ticket_json(ticket: Ticket, at: int) -> JsonObject:
@@ -521,7 +613,7 @@ def _ticket_json(ticket: Ticket, at: int) -> JsonObject:
     if satisfaction in ("good", "bad"):
         rating = {"id": _rating_id(ticket), "score": satisfaction, "comment": None}
     return {
-        "url": f"{_HOST}/tickets/{ticket.ticket_id}.json",
+        "url": f"{HOST}/tickets/{ticket.ticket_id}.json",
         "id": ticket.ticket_id,
         "external_id": None,
         "via": {"channel": ticket.channel, "source": {"from": {}, "to": {}, "rel": None}},
@@ -538,7 +630,7 @@ def _ticket_json(ticket: Ticket, at: int) -> JsonObject:
         "requester_id": ticket.requester.zendesk_id,
         "submitter_id": ticket.requester.zendesk_id,
         "assignee_id": ticket.assignee if is_assigned else None,
-        "organization_id": None,
+        "organization_id": _organization(ticket.requester),
         "group_id": 360001,
         "collaborator_ids": [],
         "follower_ids": [],
@@ -559,6 +651,31 @@ def _ticket_json(ticket: Ticket, at: int) -> JsonObject:
     }
 
 
+def _organization(requester: Requester) -> int | None:
+    """Every ninth requester learns for an organization."""
+    number = requester.zendesk_id
+    return None if number % 9 else _ORGANIZATIONS[number // 9 % len(_ORGANIZATIONS)]
+
+
+def _organization_json(number: int, at: int) -> JsonObject:
+    return {
+        "url": f"{HOST}/organizations/{number}.json",
+        "id": number,
+        "name": f"Demo Partner {number}",
+        "shared_tickets": False,
+        "shared_comments": False,
+        "external_id": None,
+        "created_at": iso(at),
+        "updated_at": iso(at),
+        "domain_names": [],
+        "details": None,
+        "notes": None,
+        "group_id": None,
+        "tags": [],
+        "organization_fields": {},
+    }
+
+
 def _user_versions(user: Requester) -> Iterable[int]:
     return sorted({user.created_at, user.linked_at or user.created_at})
 
@@ -567,7 +684,7 @@ def _user_json(user: Requester, at: int) -> JsonObject:
     is_linked = user.linked_at is not None and at >= user.linked_at
     return {
         "id": user.zendesk_id,
-        "url": f"{_HOST}/users/{user.zendesk_id}.json",
+        "url": f"{HOST}/users/{user.zendesk_id}.json",
         "name": user.name,
         "email": user.email,
         "created_at": iso(user.created_at),
@@ -589,7 +706,7 @@ def _user_json(user: Requester, at: int) -> JsonObject:
 def _agent_json(number: int, at: int) -> JsonObject:
     return {
         "id": number,
-        "url": f"{_HOST}/users/{number}.json",
+        "url": f"{HOST}/users/{number}.json",
         "name": f"Agent Demo {number}",
         "email": f"agent.{number}@example.com",
         "created_at": iso(at),
@@ -649,6 +766,18 @@ def _event_json(ticket: Ticket, index: int) -> JsonObject:
             child["previous_value"] = previous
             child["event_type"] = "Change"
         children.append(child)
+    if index == 0 and ticket.channel == "voice":
+        children.append(
+            {
+                "id": audit_id * 10 + 9,
+                "via": "Rule",
+                "via_reference_id": 360003,
+                "type": "ScheduleAssignment",
+                "previous_schedule_id": None,
+                "new_schedule_id": str(PHONE),
+                "event_type": "ScheduleAssignment",
+            }
+        )
     return {
         "child_events": children,
         "id": audit_id,
@@ -674,7 +803,7 @@ def _rating_json(ticket: Ticket, at: int) -> JsonObject:
         if audit.changes.get("satisfaction_score", _UNOFFERED)[1] == "offered"
     )
     return {
-        "url": f"{_HOST}/satisfaction_ratings/{_rating_id(ticket)}.json",
+        "url": f"{HOST}/satisfaction_ratings/{_rating_id(ticket)}.json",
         "id": _rating_id(ticket),
         "assignee_id": ticket.assignee,
         "group_id": 360001,
@@ -690,6 +819,42 @@ def _rating_json(ticket: Ticket, at: int) -> JsonObject:
 
 def _call_ends(call: Call) -> int:
     return call.at + (call.wait + call.talk) * SECOND
+
+
+def _leg_id(call: Call, leg: str) -> int:
+    return 10 * call.call_id + (1 if leg == "agent" else 0)
+
+
+def _leg_json(call: Call, leg: str) -> JsonObject:
+    is_agent = leg == "agent"
+    is_answered = call.status == "completed"
+    agent = 1 + call.call_id % AGENTS
+    return {
+        "id": _leg_id(call, leg),
+        "call_id": call.call_id,
+        "type": leg,
+        "created_at": iso(call.at),
+        "updated_at": iso(_call_ends(call)),
+        "agent_id": agent if is_agent else 0,
+        "user_id": agent if is_agent else call.requester.zendesk_id,
+        "completion_status": "completed" if is_answered or not is_agent else "agent_missed",
+        "duration": call.wait + call.talk,
+        "talk_time": call.talk,
+        "hold_time": 0,
+        "wrap_up_time": 20 if is_agent and is_answered else None,
+        "available_via": "browser" if is_agent else None,
+        "forwarded_to": "",
+        "transferred_from": None,
+        "transferred_to": None,
+        "consultation_from": None,
+        "consultation_to": None,
+        "consultation_time": None,
+        "conference_from": None,
+        "conference_to": None,
+        "conference_time": None,
+        "call_charge": "0.0",
+        "minutes_billed": call.talk // 60,
+    }
 
 
 def _call_json(call: Call) -> JsonObject:

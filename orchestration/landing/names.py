@@ -18,6 +18,12 @@ ZENDESK_RESOURCES = (
     "ticket_audits",
     "satisfaction_ratings",
     "calls",
+    "legs",
+    "organizations",
+    "ticket_metric_events",
+    "sla_policies",
+    "schedules",
+    "holidays",
 )
 
 # Longest first: `ticket_events` before `tickets`.

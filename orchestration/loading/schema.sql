@@ -137,6 +137,7 @@ create table if not exists raw.zendesk_tickets (
     requester_key uuid,                      -- keyed Zendesk user id
     assignee_key uuid,
     satisfaction varchar,                    -- good, bad, offered, unoffered
+    organization_id bigint,
     duplicate_reason varchar
 );
 
@@ -148,6 +149,7 @@ create table if not exists raw.zendesk_users (
     user_key uuid,                           -- from external_id: the school's own user id
     email_key uuid,
     role varchar,                            -- end-user, agent, admin
+    language varchar,                        -- of the locale: fr of fr-CA
     created_at timestamp,
     updated_at timestamp not null,
     duplicate_reason varchar
@@ -197,6 +199,86 @@ create table if not exists raw.zendesk_calls (
     talk_seconds bigint,
     created_at timestamp not null,
     updated_at timestamp not null,
+    duplicate_reason varchar
+);
+
+create table if not exists raw.zendesk_call_legs (
+    file_id bigint not null,
+    line_number bigint not null,
+    row_hash uuid not null,
+    leg_id bigint not null,
+    call_id bigint not null,
+    leg_type varchar,                        -- customer, agent, external, supervisor
+    completion_status varchar,
+    agent_key uuid,
+    talk_seconds bigint,
+    created_at timestamp not null,
+    updated_at timestamp not null,
+    duplicate_reason varchar
+);
+
+create table if not exists raw.zendesk_organizations (
+    file_id bigint not null,
+    line_number bigint not null,
+    row_hash uuid not null,
+    organization_id bigint not null,         -- no name: it can be a person's
+    is_deleted boolean not null,
+    created_at timestamp,
+    updated_at timestamp not null,
+    duplicate_reason varchar
+);
+
+create table if not exists raw.zendesk_metric_events (
+    file_id bigint not null,
+    line_number bigint not null,
+    row_hash uuid not null,
+    metric_event_id bigint not null,
+    ticket_id bigint not null,
+    metric varchar not null,                 -- reply_time, resolution_time ...
+    instance bigint not null,                -- of reply_time: 1 the first reply, then the next ones
+    event_type varchar not null,             -- activate, pause, fulfill, apply_sla, breach ...
+    happened_at timestamp not null,
+    is_deleted boolean not null,             -- a breach that was taken back
+    policy_id bigint,
+    target_seconds bigint,
+    is_business_time boolean,
+    duplicate_reason varchar
+);
+
+create table if not exists raw.zendesk_sla_policies (
+    file_id bigint not null,
+    line_number bigint not null,
+    row_hash uuid not null,
+    policy_id bigint not null,
+    title varchar,                           -- a label of the help desk's own
+    targets struct(priority varchar, metric varchar, target_seconds bigint,
+        is_business_time boolean)[] not null,
+    created_at timestamp,
+    updated_at timestamp not null,
+    duplicate_reason varchar
+);
+
+-- Every version counts: business hours of the past are those that were in force.
+create table if not exists raw.zendesk_schedules (
+    file_id bigint not null,
+    line_number bigint not null,
+    row_hash uuid not null,
+    schedule_id bigint not null,
+    time_zone varchar not null,              -- IANA
+    intervals struct(start_minute integer, end_minute integer)[] not null,   -- since Sunday 0:00
+    created_at timestamp not null,
+    updated_at timestamp not null,
+    duplicate_reason varchar
+);
+
+create table if not exists raw.zendesk_holidays (
+    file_id bigint not null,
+    line_number bigint not null,
+    row_hash uuid not null,
+    holiday_id bigint not null,
+    schedule_id bigint not null,
+    starts_on date not null,
+    ends_on date not null,                   -- included
     duplicate_reason varchar
 );
 

@@ -7,8 +7,9 @@ keyed hashes; of what changed in a ticket, values are kept only of fields that h
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import duckdb
@@ -24,6 +25,7 @@ from orchestration.loading.json_rows import (
 )
 from orchestration.loading.sql import literal, literals
 from orchestration.loading.times import iso_time
+from orchestration.loading.zones import iana_zone
 
 # Fields of a ticket whose values are words or numbers of the help desk, never a person's text.
 KEPT_FIELDS: Final = (
@@ -63,7 +65,14 @@ _CHILD_KEYS: Final = (
     "attachments",
     "added_tags",
     "removed_tags",
+    "new_schedule_id",
+    "previous_schedule_id",
 )
+# An update that puts a ticket under another schedule; Zendesk gives it a type of its own.
+_SCHEDULED: Final = "ScheduleAssignment"
+# Where a page of holidays, or the folder it lies in, says whose holidays they are.
+_SCHEDULE_IN_URL: Final = re.compile(rb"business_hours\\?/schedules\\?/(\d{1,18})\\?/holidays")
+_SCHEDULE_IN_PATH: Final = re.compile(r"(?:^|/)schedules?[/_-](\d{1,18})(?=[/_.-])")
 
 
 @dataclass(frozen=True)
@@ -105,9 +114,43 @@ def _word(text: str) -> str:
     return f"nullif(lower(trim({text})), '')"
 
 
+def _flag(text: str) -> str:
+    return f"case lower({text}) when 'true' then true when 'false' then false end"
+
+
+def _date(text: str) -> str:
+    return (
+        f"case when regexp_full_match({text}, '\\d{{4}}-\\d{{2}}-\\d{{2}}.*') "
+        f"then try_cast(left({text}, 10) as date) end"
+    )
+
+
+def _target_seconds(value: str) -> str:
+    """A target of a service level; older exports have it in minutes only."""
+    minutes = _number(f"{value}.target")
+    return f"coalesce({_number(f'{value}.target_in_seconds')}, 60 * ({minutes}))"
+
+
 def _status(text: str) -> str:
     word = _word(text)
     return f"case {word} when 'on-hold' then 'hold' when 'on_hold' then 'hold' else {word} end"
+
+
+def _intervals(text: str) -> str:
+    """Opening hours in minutes since Sunday, sorted; null if one lies outside of the week, ends
+    before it starts or overlaps another: hours that are open twice would be counted twice.
+    """
+    ordered = f"list_sort(list_transform({text}, lambda one: [one.start_time, one.end_time]))"
+    is_wrong = (
+        "one[1] is null or one[2] is null or one[1] < 0 or one[2] > 10080 or one[1] >= one[2]"
+    )
+    follows = f"number = 1 or one[1] >= ({ordered})[number - 1][2]"
+    return (
+        f"case when len(list_filter({ordered}, lambda one: {is_wrong})) = 0 "
+        f"and len(list_filter({ordered}, lambda one, number: {follows})) = len({text}) "
+        f"then list_transform({ordered}, lambda one: "
+        "struct_pack(start_minute := one[1]::integer, end_minute := one[2]::integer)) end"
+    )
 
 
 _CHANGED: Final = {
@@ -126,6 +169,7 @@ _RESOURCES: Final[Mapping[str, _Resource]] = {
             ),
             "via": {"channel": "VARCHAR"},
             "satisfaction_rating": {"score": "VARCHAR"},
+            "organization_id": "VARCHAR",
         },
         columns={
             "ticket_id": _number("field.id"),
@@ -136,6 +180,7 @@ _RESOURCES: Final[Mapping[str, _Resource]] = {
             "requester_key": _person("field.requester_id"),
             "assignee_key": _person("field.assignee_id"),
             "satisfaction": _word("field.satisfaction_rating.score"),
+            "organization_id": _number("field.organization_id"),
         },
         numbers=("id",),
         times=_TIMES,
@@ -145,12 +190,17 @@ _RESOURCES: Final[Mapping[str, _Resource]] = {
     "users": _Resource(
         table="raw.zendesk_users",
         shape=Shape(("users",), ("id", "updated_at")),
-        structure=dict.fromkeys(("id", *_TIMES, "external_id", "email", "role"), "VARCHAR"),
+        structure=dict.fromkeys(
+            ("id", *_TIMES, "external_id", "email", "role", "locale"), "VARCHAR"
+        ),
         columns={
             "zendesk_user_key": _person("field.id"),
             "user_key": "user_key(field.external_id)",
             "email_key": "email_key(field.email)",
             "role": _word("field.role"),
+            # `fr-CA` is French; only what looks like a language is one.
+            "language": "nullif("
+            "regexp_extract(lower(field.locale), '^([a-z]{2,3})(-.*)?$', 1), '')",
             **_CHANGED,
         },
         numbers=("id",),
@@ -205,6 +255,148 @@ _RESOURCES: Final[Mapping[str, _Resource]] = {
         required={"id": "call_id", "created_at": "created_at", "updated_at": "updated_at"},
         newest="updated_at",
     ),
+    "organizations": _Resource(
+        table="raw.zendesk_organizations",
+        shape=Shape(("organizations",), ("id", "updated_at")),
+        structure=dict.fromkeys(("id", *_TIMES, "deleted_at"), "VARCHAR"),
+        columns={
+            "organization_id": _number("field.id"),
+            "is_deleted": "field.deleted_at is not null",
+            **_CHANGED,
+        },
+        numbers=("id",),
+        times=_TIMES,
+        required={"id": "organization_id", "updated_at": "updated_at"},
+        newest="updated_at",
+    ),
+    "legs": _Resource(
+        table="raw.zendesk_call_legs",
+        shape=Shape(("legs",), ("id", "updated_at")),
+        structure=dict.fromkeys(
+            ("id", *_TIMES, "call_id", "type", "completion_status", "talk_time", "agent_id"),
+            "VARCHAR",
+        ),
+        columns={
+            "leg_id": _number("field.id"),
+            "call_id": _number("field.call_id"),
+            "leg_type": _word("field.type"),
+            "completion_status": _word("field.completion_status"),
+            "agent_key": _person("field.agent_id"),
+            "talk_seconds": _number("field.talk_time"),
+            **_CHANGED,
+        },
+        numbers=("id", "call_id", "talk_time"),
+        times=_TIMES,
+        required={
+            "id": "leg_id",
+            "call_id": "call_id",
+            "created_at": "created_at",
+            "updated_at": "updated_at",
+        },
+        newest="updated_at",
+    ),
+    "ticket_metric_events": _Resource(
+        table="raw.zendesk_metric_events",
+        shape=Shape(("ticket_metric_events",), ("id", "ticket_id")),
+        structure={
+            **dict.fromkeys(
+                ("id", "ticket_id", "metric", "instance_id", "type", "time", "deleted"), "VARCHAR"
+            ),
+            "sla": {
+                **dict.fromkeys(("target", "target_in_seconds", "business_hours"), "VARCHAR"),
+                "policy": {"id": "VARCHAR"},
+            },
+        },
+        columns={
+            "metric_event_id": _number("field.id"),
+            "ticket_id": _number("field.ticket_id"),
+            "metric": _word("field.metric"),
+            "instance": _number("field.instance_id"),
+            "event_type": _word("field.type"),
+            "happened_at": iso_time("field.time"),
+            "is_deleted": f"coalesce({_flag('field.deleted')}, false)",
+            "policy_id": _number("field.sla.policy.id"),
+            "target_seconds": _target_seconds("field.sla"),
+            "is_business_time": _flag("field.sla.business_hours"),
+        },
+        numbers=("id", "ticket_id", "instance_id"),
+        times=("time",),
+        required={
+            "id": "metric_event_id",
+            "ticket_id": "ticket_id",
+            "metric": "metric",
+            "instance_id": "instance",
+            "type": "event_type",
+            "time": "happened_at",
+        },
+        newest="happened_at",
+    ),
+    "sla_policies": _Resource(
+        table="raw.zendesk_sla_policies",
+        shape=Shape(("sla_policies",), ("id", "policy_metrics")),
+        structure={
+            **dict.fromkeys(("id", *_TIMES, "title", "position"), "VARCHAR"),
+            "policy_metrics": [
+                dict.fromkeys(
+                    ("priority", "metric", "target", "target_in_seconds", "business_hours"),
+                    "VARCHAR",
+                )
+            ],
+        },
+        columns={
+            "policy_id": _number("field.id"),
+            "title": "nullif(trim(left(field.title, 200)), '')",
+            "targets": "list_transform(field.policy_metrics, lambda one: struct_pack("
+            f"priority := {_word('one.priority')}, metric := {_word('one.metric')}, "
+            f"target_seconds := {_target_seconds('one')}, "
+            f"is_business_time := {_flag('one.business_hours')}))",
+            **_CHANGED,
+        },
+        numbers=("id",),
+        times=_TIMES,
+        required={"id": "policy_id", "policy_metrics": "targets", "updated_at": "updated_at"},
+        newest="updated_at",
+    ),
+    "schedules": _Resource(
+        table="raw.zendesk_schedules",
+        shape=Shape(("schedules",), ("id", "intervals")),
+        structure={
+            **dict.fromkeys(("id", *_TIMES, "time_zone"), "VARCHAR"),
+            "intervals": [{"start_time": "BIGINT", "end_time": "BIGINT"}],
+        },
+        columns={
+            "schedule_id": _number("field.id"),
+            "time_zone": iana_zone("field.time_zone"),
+            "intervals": _intervals("field.intervals"),
+            **_CHANGED,
+        },
+        numbers=("id",),
+        times=_TIMES,
+        required={
+            "id": "schedule_id",
+            "time_zone": "time_zone",
+            "intervals": "intervals",
+            "created_at": "created_at",
+            "updated_at": "updated_at",
+        },
+        newest="updated_at",
+    ),
+    "holidays": _Resource(
+        table="raw.zendesk_holidays",
+        shape=Shape(("holidays",), ("id", "start_date")),
+        structure=dict.fromkeys(("id", "schedule_id", "start_date", "end_date"), "VARCHAR"),
+        columns={
+            "holiday_id": _number("field.id"),
+            "schedule_id": _number("field.schedule_id"),
+            "starts_on": _date("field.start_date"),
+            "ends_on": _date("field.end_date"),
+        },
+        numbers=("id", "schedule_id"),
+        times=(),
+        required={"id": "holiday_id", "start_date": "starts_on", "end_date": "ends_on"},
+        # The API tells no time of update of a holiday, and its own dates may lie ahead.
+        newest="cast(null as timestamp)",
+    ),
 }
 
 _EVENTS_TABLE: Final = "raw.zendesk_ticket_events"
@@ -248,8 +440,39 @@ class ZendeskReader(CollectingReader):
             connection.execute(_EVENT_ROWS)
             return collect_rows(connection, files, _EVENT_COLUMNS, "created_at")
         stage_json_rows(connection, files, resource.shape)
+        if self._name == "holidays":
+            resource = _of_schedules(resource, files)
         connection.execute(_rows(resource))
         return collect_rows(connection, files, tuple(resource.columns), resource.newest)
+
+
+def _of_schedules(resource: _Resource, files: Sequence[UnpackedFile]) -> _Resource:
+    """Holidays name their schedule only in the address of the page; a folder may say it too."""
+    known = {
+        file.file_id: schedule for file in files if (schedule := _schedule_of(file)) is not None
+    }
+    said = resource.columns["schedule_id"]
+    if known:
+        cases = " ".join(f"when {file_id} then {number}" for file_id, number in known.items())
+        said = f"coalesce({said}, case file_id {cases} end)"
+    return replace(
+        resource,
+        columns={**resource.columns, "schedule_id": said},
+        required={
+            **resource.required,
+            "schedule_id (keep the page's url, or put the file in a folder schedules/<id>/)": (
+                "schedule_id"
+            ),
+        },
+    )
+
+
+def _schedule_of(file: UnpackedFile) -> int | None:
+    found = {int(number) for number in _SCHEDULE_IN_URL.findall(file.text.read_bytes())}
+    if len(found) == 1:
+        return found.pop()
+    named = _SCHEDULE_IN_PATH.search(file.path)
+    return None if named is None else int(named[1])
 
 
 def _rows(resource: _Resource) -> str:
@@ -260,6 +483,7 @@ def _rows(resource: _Resource) -> str:
         *(
             f"when field.{name} is null then {literal(f'{name} is missing')}"
             for name in resource.required
+            if name in resource.structure
         ),
         *(
             f"when field.{name} is not null and ({_number(f'field.{name}')}) is null "
@@ -318,6 +542,8 @@ _CHILD_STRUCTURE: Final = json.dumps(
             "author_id",
             "public",
             "comment_public",
+            "new_schedule_id",
+            "previous_schedule_id",
             *KEPT_FIELDS,  # `type` is one of them
             *PEOPLE_FIELDS,
         ),
@@ -337,9 +563,14 @@ def _kept_value(text: str) -> str:
 
 # An audit has the value beside the field's name; a ticket event has it under the field's name.
 _VALUE: Final = (
-    "case when field.field_name is not null then field.value else case field_name "
+    f"case when event_type = '{_SCHEDULED}' then field.new_schedule_id "
+    "when field.field_name is not null then field.value else case field_name "
     + " ".join(f"when '{name}' then field.{name}" for name in (*KEPT_FIELDS, *PEOPLE_FIELDS))
     + " end end"
+)
+_PREVIOUS_VALUE: Final = (
+    f"case when event_type = '{_SCHEDULED}' then field.previous_schedule_id "
+    "else field.previous_value end"
 )
 _SECONDS: Final = _number("field.timestamp")
 _EVENT_ROWS: Final = f"""
@@ -417,7 +648,8 @@ _EVENT_ROWS: Final = f"""
             case when position = 0 then 'Audit'
                 else coalesce(nullif(trim(field.event_type), ''), nullif(trim(field.type), ''))
             end as event_type,
-            case when coalesce(field.event_type, field.type) in ('Create', 'Change') then coalesce(
+            case when coalesce(field.event_type, field.type) = '{_SCHEDULED}' then 'schedule_id'
+            when coalesce(field.event_type, field.type) in ('Create', 'Change') then coalesce(
                 field.field_name,
                 list_filter(
                     other_keys, lambda name: name in ({literals((*KEPT_FIELDS, *PEOPLE_FIELDS))})
@@ -439,7 +671,7 @@ _EVENT_ROWS: Final = f"""
         created_at,
         event_type,
         field_name,
-        {_kept_value("field.previous_value")} as previous_value,
+        {_kept_value(_PREVIOUS_VALUE)} as previous_value,
         {_kept_value(_VALUE)} as value,
         {_person("coalesce(field.author_id, updater_id)")} as author_key,
         case lower(coalesce(field.public, field.comment_public))

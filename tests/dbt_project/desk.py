@@ -18,6 +18,10 @@ from zoneinfo import ZoneInfo
 
 from tests.dbt_project.harness import reporting_day
 
+POLICIES = (25, 26)
+_METRICS = ("reply_time", "resolution_time", "requester_wait_time", "periodic_update_time")
+_PRIORITIES = ("low", "normal", "high")
+
 Row = dict[str, Any]
 
 TICK = timedelta(minutes=10)
@@ -133,6 +137,21 @@ class Ticket:
             moment += TICK
         return clocks
 
+    @property
+    def is_done(self) -> bool:
+        """Whether it is solved or closed as of as-of."""
+        last = self.timeline[-1][1] if self.timeline else self.today
+        return self.deleted is None and last in _DONE
+
+    def waited(self) -> tuple[float, bool] | None:
+        """Seconds to the first reply, or to where it is censored; null where nobody knows."""
+        if self.replies:
+            return (min(self.replies) - self.created).total_seconds(), True
+        if self.timeline is None:
+            return None
+        end = max(self.solves(), default=AS_OF) if self.is_done else AS_OF
+        return (end - self.created).total_seconds(), False
+
     def expected(self) -> Row:
         """Its row of fct_tickets."""
         known = self.timeline is not None
@@ -156,11 +175,17 @@ class Ticket:
             ),
             "agent_wait_seconds": clocks["pending"] if known else None,
             "solves": len(solves),
+            "touches": len(self.replies),
+            "is_one_touch": len(self.replies) == len(solves) == 1 and self.is_done,
             "reopens": max(len(solves) - 1, 0),
             "csat": self.score if self.score in ("good", "bad") else None,
             "is_deleted": self.today == "deleted",
             "has_complete_history": self.is_complete,
         }
+
+
+def _promise(policy: int, version: int, priority: str, metric: str) -> int:
+    return 60 * (100 * policy + 1000 * version + 10 * _PRIORITIES.index(priority) + len(metric))
 
 
 def _seconds(start: datetime, end: datetime | None) -> int | None:
@@ -181,6 +206,184 @@ class Desk:
             self._add("zendesk_users", zendesk_user_key=agent, role="agent", updated_at=START)
         self.tickets = [self._ticket(number) for number in range(1, tickets + 1)]
         self.calls = [self._call(number) for number in range(1, tickets // 3)]
+        # What came later draws from a chance of its own, so that the tickets stay what they were.
+        self._chance = random.Random(seed + 1)
+        self._promises: dict[tuple[int, str, int], list[Row]] = defaultdict(list)
+        self._priorities: dict[int, list[tuple[datetime, str, str]]] = {}
+        self._service_levels()
+        self._surroundings()
+
+    # Service levels.
+
+    def _service_levels(self) -> None:
+        chance = self._chance
+        for policy in POLICIES:
+            for version, since in enumerate((START, START + 500 * TICK)):
+                targets = [
+                    {
+                        "priority": priority,
+                        "metric": metric,
+                        "target_seconds": _promise(policy, version, priority, metric),
+                        "is_business_time": False,
+                    }
+                    for priority in _PRIORITIES
+                    for metric in ("first_reply_time", "next_reply_time", "total_resolution_time")
+                ]
+                self._add(
+                    "zendesk_sla_policies",
+                    policy_id=policy,
+                    title=f"Policy {policy}",
+                    targets=targets,
+                    updated_at=since,
+                )
+        today = {}
+        for ticket in self.tickets:
+            today[ticket.number] = self._prioritize(ticket)
+            for metric in chance.sample(_METRICS, chance.randrange(3)):
+                for instance in range(1, chance.randrange(1, 3) + 1):
+                    self._clock(ticket, metric, instance)
+        for row in self.rows["zendesk_tickets"]:
+            row["priority"] = today[row["ticket_id"]]
+
+    def _prioritize(self, ticket: Ticket) -> str:
+        """Change the priority now and then; the one of today."""
+        chance, now = self._chance, self._chance.choice(_PRIORITIES)
+        self._priorities[ticket.number] = []
+        for at in sorted(self._moment(ticket.created) for _ in range(chance.randrange(3))):
+            before, now = now, chance.choice([one for one in _PRIORITIES if one != now])
+            self._priorities[ticket.number].append((at, before, now))
+            self._audits += 1
+            self._add(
+                "zendesk_ticket_events",
+                audit_id=self._audits,
+                position=1,
+                ticket_id=ticket.number,
+                created_at=at,
+                event_type="Change",
+                field_name="priority",
+                previous_value=before,
+                value=now,
+            )
+        return now
+
+    def _clock(self, ticket: Ticket, metric: str, instance: int) -> None:
+        chance = self._chance
+        kinds = ["activate", *chance.choices(("apply_sla", "breach", "fulfill", "activate"), k=5)]
+        moments = [ticket.created, *(self._moment(ticket.created) for _ in kinds[1:])]
+        for at, kind in zip(sorted(moments), kinds, strict=True):
+            said = kind == "apply_sla" and chance.random() < 0.7
+            event: Row = {
+                "metric_event_id": len(self.rows["zendesk_metric_events"]) + 1,
+                "ticket_id": ticket.number,
+                "metric": metric,
+                "instance": instance,
+                "event_type": kind,
+                "happened_at": at,
+                "is_deleted": kind == "breach" and chance.random() < 0.3,
+                "policy_id": (
+                    chance.choice((*POLICIES, *POLICIES, None)) if kind == "apply_sla" else None
+                ),
+                "target_seconds": 60 * chance.randrange(1, 90) if said else None,
+            }
+            self._promises[ticket.number, metric, instance].append(event)
+            self._add("zendesk_metric_events", **event)
+            if event["is_deleted"]:
+                # A page from before the breach was taken back.
+                self._add("zendesk_metric_events", **event | {"is_deleted": False})
+
+    def expected_promises(self) -> Iterator[Row]:
+        """The rows of int_support__sla_targets, by following each clock through its events."""
+        kept = {ticket.number for ticket in self.tickets if ticket.today != "deleted"}
+        today = {row["ticket_id"]: row["priority"] for row in self.rows["zendesk_tickets"]}
+        for (number, metric, instance), events in self._promises.items():
+            if number not in kept or metric == "periodic_update_time":
+                continue
+            breached, fulfilled = None, None
+            for event in events:
+                if event["event_type"] == "fulfill":
+                    fulfilled = event["happened_at"]
+                elif event["event_type"] == "activate":
+                    fulfilled = None
+                elif event["event_type"] == "breach" and not event["is_deleted"]:
+                    breached = breached or event["happened_at"]
+            result, judged = "running", AS_OF
+            if breached is not None and (fulfilled is None or breached <= fulfilled):
+                result, judged = "breached", breached
+            elif fulfilled is not None:
+                result, judged = "met", fulfilled
+            applied = [
+                event
+                for event in events
+                if event["event_type"] == "apply_sla" and event["happened_at"] <= judged
+            ]
+            if not applied or applied[-1]["policy_id"] is None:
+                continue
+            changes = self._priorities[number]
+            priority = changes[0][1] if changes else today[number]
+            for at, _, now in changes:
+                priority = now if at <= judged else priority
+            policy_metric = {
+                ("reply_time", True): "first_reply_time",
+                ("reply_time", False): "next_reply_time",
+                ("resolution_time", True): "total_resolution_time",
+                ("resolution_time", False): "total_resolution_time",
+            }.get((metric, instance == 1))
+            policy = applied[-1]["policy_id"]
+            target = applied[-1]["target_seconds"]
+            if target is None and policy_metric is not None:
+                version = int(judged >= START + 500 * TICK)
+                target = _promise(policy, version, priority, policy_metric)
+            first = "first_reply" if instance == 1 else "next_reply"
+            yield {
+                "ticket_id": number,
+                "metric": metric,
+                "instance": instance,
+                "target": first if metric == "reply_time" else "resolution",
+                "policy_id": policy,
+                "policy": f"Policy {policy}",
+                "priority": priority,
+                "target_seconds": target,
+                "result": result,
+            }
+
+    def _surroundings(self) -> None:
+        """Legs of calls, organizations, business hours: for pages of them to be read again."""
+        for call in self.rows["zendesk_calls"]:
+            if call["completion_status"] == "completed":
+                for part in (20, 40):
+                    self._add(
+                        "zendesk_call_legs",
+                        leg_id=100 * call["call_id"] + part,
+                        call_id=call["call_id"],
+                        leg_type="agent",
+                        completion_status="completed",
+                        talk_seconds=part,
+                        created_at=call["created_at"],
+                        updated_at=call["updated_at"],
+                    )
+        for number in range(1, 60):
+            self._add(
+                "zendesk_organizations", organization_id=number, updated_at=START + number * TICK
+            )
+            self._add(
+                "zendesk_holidays",
+                holiday_id=number,
+                schedule_id=1 + number % 2,
+                starts_on=START.date() + timedelta(days=number),
+                ends_on=START.date() + timedelta(days=number),
+            )
+            self._add(
+                "zendesk_schedules",
+                schedule_id=1 + number % 2,
+                time_zone=("Europe/Paris", "Asia/Tokyo")[number % 3 % 2],
+                intervals=[{"start_minute": number, "end_minute": 9000 + number}],
+                created_at=START + number % 2 * TICK,
+                updated_at=START + number // 4 * 20 * TICK,
+            )
+        for row in self.rows["zendesk_tickets"]:
+            row["organization_id"] = row["ticket_id"] % 80
+        for number, row in enumerate(self.rows["zendesk_users"]):
+            row["language"] = ("fr", "en")[number % 2]
 
     # Who asks.
 
@@ -521,9 +724,19 @@ class Desk:
             "csat_bad": sum(ticket.score == "bad" for ticket in rated),
             "ratings_offered": len(rated),
             "ratings_received": sum(ticket.score != "offered" for ticket in rated),
+            "csat": _share(
+                sum(ticket.score == "good" for ticket in rated),
+                sum(ticket.score != "offered" for ticket in rated),
+            ),
+            "reply_rate": _share(sum(ticket.score != "offered" for ticket in rated), len(rated)),
             "calls_answered": sum(call["answered"] for call in calls),
             "calls_abandoned": sum(call["abandoned"] for call in calls),
+            "calls_talk_seconds": sum(60 * call["answered"] for call in calls),
         }
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
 
 
 def _is_closing(timeline: list[tuple[datetime, str]], today: str) -> bool:

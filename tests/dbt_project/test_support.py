@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import random
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.dbt_project.desk import EXPORTED, Desk, Row
-from tests.dbt_project.harness import School
+import numpy as np
+import pytest
+from lifelines import KaplanMeierFitter
+from lifelines.statistics import logrank_test, multivariate_logrank_test
+from scipy.stats import chi2
 
-MARTS = ("support.fct_tickets", "support.agg_support_daily")
-MODELS = "+agg_support_daily"
+from tests.dbt_project.desk import EXPORTED, Desk, Row
+from tests.dbt_project.harness import School, reporting_day
+
+MARTS = (
+    "support.fct_tickets",
+    "support.agg_support_daily",
+    "support.agg_sla",
+    "support.paid_first",
+)
+MODELS = "+path:models/marts/support"
 
 
 def _school(folder: Path, desk: Desk, tables: dict[str, list[Row]]) -> School:
@@ -32,11 +45,17 @@ def _sorted(rows: list[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: [str(value) for value in list(row.values())[:2]])
 
 
-def test_every_figure_is_that_of_a_walk_over_every_ten_minutes(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[School, Desk]:
     desk = Desk(seed=20240331, tickets=400)
-    school = _school(tmp_path, desk, desk.rows)
-
+    school = _school(tmp_path_factory.mktemp("support"), desk, desk.rows)
     school.build_models(MODELS)
+    return school, desk
+
+
+def test_every_figure_is_that_of_a_walk_over_every_ten_minutes(built: tuple[School, Desk]) -> None:
+    school, desk = built
+
     checked = school.build(
         "path:models/marts/support",
         "path:tests/support",
@@ -60,6 +79,138 @@ def test_every_figure_is_that_of_a_walk_over_every_ten_minutes(tmp_path: Path) -
     assert {row["has_complete_history"] for row in tickets} == {True, False}
 
 
+def test_promises_are_those_that_a_clock_followed_event_by_event_keeps(
+    built: tuple[School, Desk],
+) -> None:
+    school, desk = built
+    expected = list(desk.expected_promises())
+    found = _as_dictionaries(school, "intermediate.int_support__sla_targets", list(expected[0]))
+
+    def by_clock(row: Row) -> tuple[Any, ...]:
+        return row["ticket_id"], row["metric"], row["instance"]
+
+    assert sorted(found, key=by_clock) == sorted(expected, key=by_clock)
+    assert Counter(row["result"] for row in expected).keys() == {"met", "breached", "running"}
+    assert min(Counter(row["result"] for row in expected).values()) > 20
+    kinds = ("policy_id", "priority", "target", "metric", "result")
+    counted = Counter(tuple(row[kind] for kind in kinds) for row in expected)
+    summed = {
+        (*row[:4], result): number
+        for row in school.query(
+            "select policy_id, priority, target, metric, sum(met), sum(breached), sum(running) "
+            "from support.agg_sla group by all"
+        )
+        for result, number in zip(("met", "breached", "running"), row[4:], strict=True)
+        if number
+    }
+    assert summed == counted
+
+
+# -- paying customers first ------------------------------------------------------------------------
+
+Wait = tuple[str, str, float, bool]
+
+
+def _waits(desk: Desk) -> list[Wait]:
+    """Month, group, seconds and whether answered, of each ticket that counts."""
+    groups = {"free": "free", "none": "no_account"}
+    return [
+        (str(reporting_day(ticket.created))[:7], groups.get(ticket.plan, "premium"), *waited)
+        for ticket in desk.tickets
+        if ticket.today != "deleted" and (waited := ticket.waited()) is not None
+    ]
+
+
+def _median(waits: Sequence[Wait]) -> float | None:
+    if not waits:
+        return None
+    curve = KaplanMeierFitter().fit([wait[2] for wait in waits], [wait[3] for wait in waits])
+    median = float(curve.median_survival_time_)
+    return None if np.isinf(median) else median
+
+
+def _excess(waits: Sequence[Wait]) -> tuple[float, float]:
+    """Observed less expected replies of premium, and their variance, one reply after another."""
+    excess = variance = 0.0
+    for moment in sorted({wait[2] for wait in waits if wait[3]}):
+        at_risk = [wait for wait in waits if wait[2] >= moment]
+        events = [wait for wait in at_risk if wait[2] == moment and wait[3]]
+        share = sum(wait[1] == "premium" for wait in at_risk) / len(at_risk)
+        excess += sum(wait[1] == "premium" for wait in events) - len(events) * share
+        if len(at_risk) > 1:
+            left = (len(at_risk) - len(events)) / (len(at_risk) - 1)
+            variance += len(events) * share * (1 - share) * left
+    return excess, variance
+
+
+def test_medians_and_log_rank_tests_are_those_of_lifelines(built: tuple[School, Desk]) -> None:
+    school, desk = built
+    waits = _waits(desk)
+    columns = (
+        "month", "premium_tickets", "free_tickets", "no_account_tickets",
+        "premium_median_seconds", "free_median_seconds", "no_account_median_seconds",
+        "others_median_seconds", "degrees_of_freedom", "chi_square", "p_value",
+        "premium_chi_square", "premium_p_value", "promise",
+    )  # fmt: skip
+    rows = {
+        None if row["month"] is None else f"{row['month']:%Y-%m}": row
+        for row in _as_dictionaries(school, "support.paid_first", columns)
+    }
+
+    assert set(rows) == {None, "2024-03", "2024-04"}
+    for month, row in rows.items():
+        of_month = [wait for wait in waits if month in (None, wait[0])]
+        for group in ("premium", "free", "no_account"):
+            of_group = [wait for wait in of_month if wait[1] == group]
+            assert row[f"{group}_tickets"] == len(of_group)
+            assert row[f"{group}_median_seconds"] == _median(of_group)
+        premium = [wait for wait in of_month if wait[1] == "premium"]
+        others = [wait for wait in of_month if wait[1] != "premium"]
+        assert row["others_median_seconds"] == _median(others)
+        if month is None:
+            continue
+        test = multivariate_logrank_test(
+            [wait[2] for wait in of_month],
+            [wait[1] for wait in of_month],
+            [wait[3] for wait in of_month],
+        )
+        assert row["degrees_of_freedom"] == 2
+        assert row["chi_square"] == pytest.approx(test.test_statistic, abs=1e-6)
+        assert row["p_value"] == pytest.approx(test.p_value, abs=1e-8)
+        pair = logrank_test(
+            [wait[2] for wait in premium],
+            [wait[2] for wait in others],
+            [wait[3] for wait in premium],
+            [wait[3] for wait in others],
+        )
+        assert row["premium_chi_square"] == pytest.approx(pair.test_statistic, abs=1e-6)
+        assert row["premium_p_value"] == pytest.approx(pair.p_value, abs=2e-7)
+    # All months together: compared within each month, and added up.
+    parts = [_excess([wait for wait in waits if wait[0] == month]) for month in rows if month]
+    excess, variance = (sum(part) for part in zip(*parts, strict=True))
+    assert rows[None]["premium_chi_square"] == pytest.approx(excess**2 / variance, abs=1e-6)
+    assert rows[None]["premium_p_value"] == pytest.approx(
+        math.erfc(math.sqrt(excess**2 / variance / 2)), abs=2e-7
+    )
+    assert rows[None]["promise"] == "not_shown"
+
+
+def test_p_values_are_those_of_the_chi_square_distribution(built: tuple[School, Desk]) -> None:
+    school, _ = built
+    values = [0.0, 1e-9, 0.01, 0.5, 1.0, 3.841458820694124, 5.991464547107979, 12.0, 60.0, 400.0]
+    found = school.run_all(
+        [
+            "{% set p = chi_square_p_value('chi', freedom) %}".replace("freedom", str(freedom))
+            + f"select {{{{ p }}}} from (select unnest({values}::double[]) as chi) order by chi"
+            for freedom in (1, 2)
+        ]
+    )
+    for freedom, rows in zip((1, 2), found, strict=True):
+        assert [row[0] for row in rows] == pytest.approx(
+            [float(chi2.sf(value, freedom)) for value in values], rel=2e-7
+        )
+
+
 def _replayed(rows: list[Row], chance: random.Random) -> list[Row]:
     """Pages of 40 rows that overlap by some, each read one to three times, in any order; what was
     read before is marked as a repeat, or is not known as one yet."""
@@ -78,20 +229,19 @@ def _replayed(rows: list[Row], chance: random.Random) -> list[Row]:
     return read
 
 
-def test_pages_read_any_number_of_times_in_any_order_give_the_same_marts(tmp_path: Path) -> None:
-    desk = Desk(seed=5, tickets=120)
-    tables = []
-    for seed in (None, 1, 2):
-        folder = tmp_path / str(seed)
-        chance = random.Random(seed)
-        rows = {
-            table: rows if seed is None else _replayed(rows, chance)
-            for table, rows in desk.rows.items()
-        }
-        school = _school(folder, desk, rows)
-        school.build_models(MODELS)
-        tables.append([school.table(mart) for mart in MARTS])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_pages_read_any_number_of_times_in_any_order_give_the_same_marts(
+    built: tuple[School, Desk], tmp_path: Path, seed: int
+) -> None:
+    school, desk = built
+    chance = random.Random(seed)
+    replayed = _school(
+        tmp_path, desk, {table: _replayed(rows, chance) for table, rows in desk.rows.items()}
+    )
 
-    assert tables[1] == tables[0]
-    assert tables[2] == tables[0]
-    assert len(tables[0][0]) == 120
+    replayed.build_models(MODELS)
+
+    for mart in MARTS:
+        rows = school.table(mart)
+        assert rows
+        assert replayed.table(mart) == rows, mart

@@ -25,6 +25,7 @@ class Desk:
     """A warehouse of raw tables, and a scratch folder.
 
     Attributes:
+        folder: for scratch files.
         counts: of the files read last, by file id.
         rows: the raw rows of the files read last, in the order of file and line.
         quarantined: (file id, line, reason) of the files read last.
@@ -32,7 +33,7 @@ class Desk:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
         self.connection = connection
-        self._folder = folder
+        self.folder = folder
         self._scratch = count()
         self.counts: Mapping[int, FileCounts] = {}
         self.rows: list[dict[str, Any]] = []
@@ -48,14 +49,14 @@ class Desk:
         self._forget(reader)
         files = []
         for file_id, content in enumerate(contents):
-            text = self._folder / f"scratch-{next(self._scratch)}"
+            text = self.folder / f"scratch-{next(self._scratch)}"
             text.write_bytes(content if isinstance(content, bytes) else content.encode())
             files.append(UnpackedFile(file_id, f"files/{file_id}", text, damage))
         reader.prepare(self.connection, files)
         self.connection.begin()
         self.counts = reader.read(self.connection, files)
         self.connection.commit()
-        for text in self._folder.glob("scratch-*"):
+        for text in self.folder.glob("scratch-*"):
             text.unlink()
         self.rows = self.select(f"from {reader.tables[0]} order by file_id, line_number, rowid")
         self.quarantined = self.connection.execute(

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import available_timezones
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestration.loading.batch import UnpackedFile
-from orchestration.loading.zendesk import ZENDESK_TABLES, ZendeskReader
+from orchestration.loading.zendesk import ZENDESK_TABLES, ZendeskReader, _schedule_of
+from orchestration.loading.zones import ZONES
 from tests.loading.readers import Desk, open_desk
 
 CANARY = "canary"
@@ -173,6 +175,192 @@ def test_ratings_and_calls_are_loaded(desk: Desk) -> None:
     ]
 
 
+def test_the_language_is_that_of_the_locale_and_organizations_have_no_name(desk: Desk) -> None:
+    users = [
+        {"id": number, "updated_at": TIME, "locale": locale}
+        for number, locale in enumerate(("fr-CA", "en", "es-419", CANARY, None), start=1)
+    ]
+    rows = desk.read(ZendeskReader("zendesk_users"), page("users", *users))
+    assert picked(rows, "language") == [("fr",), ("en",), ("es",), (None,), (None,)]
+    organization = {"id": 9, "name": CANARY, "notes": CANARY, "created_at": TIME}
+    rows = desk.read(
+        ZendeskReader("zendesk_organizations"),
+        page("organizations", organization | {"updated_at": TIME, "deleted_at": None}),
+    )
+    assert picked(rows, "organization_id", "is_deleted", "created_at") == [(9, False, AT)]
+    rows = desk.read(ZendeskReader("zendesk_tickets"), lines(ticket(1, organization_id=9)))
+    assert picked(rows, "organization_id") == [(9,)]
+
+
+def test_legs_of_calls_are_loaded(desk: Desk) -> None:
+    leg = {
+        "id": 31,
+        "call_id": 3,
+        "type": "agent",
+        "completion_status": "agent_missed",
+        "agent_id": 9,
+        "user_id": 9,
+        "talk_time": 0,
+        "created_at": TIME,
+        "updated_at": TIME,
+    }
+    # Talk's next_page is never empty, not even on the last page.
+    rows = desk.read(
+        ZendeskReader("zendesk_legs"), page("legs", leg, next_page="https://school.example/legs")
+    )
+    assert picked(rows, "leg_id", "call_id", "leg_type", "completion_status", "talk_seconds") == [
+        (31, 3, "agent", "agent_missed", 0)
+    ]
+    assert rows[0]["agent_key"] == desk.key("zendesk_user:9")
+
+
+def test_metric_events_keep_the_policy_that_they_apply(desk: Desk) -> None:
+    event = {"id": 1, "ticket_id": 7, "metric": "reply_time", "instance_id": 1, "time": TIME}
+    sla = {"target": 60, "business_hours": True, "policy": {"id": 25, "title": CANARY}}
+    rows = desk.read(
+        ZendeskReader("zendesk_ticket_metric_events"),
+        page(
+            "ticket_metric_events",
+            event | {"type": "activate"},
+            event | {"id": 2, "type": "apply_sla", "sla": sla},
+            event | {"id": 3, "type": "apply_sla", "sla": sla | {"target_in_seconds": 90}},
+            event | {"id": 4, "type": "breach", "deleted": True},
+            event | {"id": 5, "type": "update_status", "status": {"calendar": 5, "business": 2}},
+            event | {"id": 6, "type": "breach", "time": "soon"},
+        ),
+    )
+    assert picked(
+        rows, "metric_event_id", "event_type", "policy_id", "target_seconds", "is_business_time",
+        "is_deleted",
+    ) == [
+        (1, "activate", None, None, None, False),
+        (2, "apply_sla", 25, 3600, True, False),
+        (3, "apply_sla", 25, 90, True, False),
+        (4, "breach", None, None, None, True),
+        (5, "update_status", None, None, None, False),
+    ]  # fmt: skip
+    assert desk.quarantined == [(0, 6, "time is not a time such as 2026-01-31T12:00:00Z")]
+    assert desk.counts[0].newest_at == AT
+
+
+def test_policies_keep_their_targets(desk: Desk) -> None:
+    policy = {
+        "id": 25,
+        "title": "Paying",
+        "description": CANARY,
+        "position": 1,
+        "filter": {"all": [{"field": "subject", "operator": "is", "value": CANARY}], "any": []},
+        "policy_metrics": [
+            {"priority": "Normal", "metric": "first_reply_time", "target": 30,
+             "target_in_seconds": 1800, "business_hours": False},
+            {"priority": "high", "metric": "total_resolution_time", "target": 2,
+             "business_hours": True},
+        ],
+        "created_at": TIME,
+        "updated_at": TIME,
+    }  # fmt: skip
+    rows = desk.read(ZendeskReader("zendesk_sla_policies"), page("sla_policies", policy))
+    assert picked(rows, "policy_id", "title") == [(25, "Paying")]
+    assert [tuple(one.values()) for one in rows[0]["targets"]] == [
+        ("normal", "first_reply_time", 1800, False),
+        ("high", "total_resolution_time", 120, True),
+    ]
+    assert CANARY not in repr(rows)
+
+
+def schedule(number: int, *intervals: tuple[Any, Any], **changes: Any) -> dict[str, Any]:
+    return {
+        "id": number,
+        "name": CANARY,
+        "time_zone": "Paris",
+        "created_at": TIME,
+        "updated_at": TIME,
+        "intervals": [{"start_time": start, "end_time": end} for start, end in intervals],
+    } | changes
+
+
+def test_schedules_have_hours_and_a_time_zone_by_zendesks_name_or_the_iana_one(desk: Desk) -> None:
+    rows = desk.read(
+        ZendeskReader("zendesk_schedules"),
+        page(
+            "schedules",
+            schedule(1, (3420, 3900), (1980, 2460)),
+            schedule(2, time_zone="Pacific Time (US & Canada)"),
+            schedule(3, (0, 10080), time_zone="Asia/Kolkata"),
+            schedule(4, time_zone="Atlantis"),
+            schedule(5, (100, 200), (199, 300)),
+            schedule(6, (100, 100)),
+            schedule(7, (10000, 10081)),
+            schedule(8, (None, 200)),
+            schedule(9, intervals="always"),
+        ),
+    )
+    assert picked(rows, "schedule_id", "time_zone") == [
+        (1, "Europe/Paris"),
+        (2, "America/Los_Angeles"),
+        (3, "Asia/Kolkata"),
+    ]
+    assert [[tuple(one.values()) for one in row["intervals"]] for row in rows] == [
+        [(1980, 2460), (3420, 3900)],
+        [],
+        [(0, 10080)],
+    ]
+    assert [reason for _, _, reason in desk.quarantined] == [
+        "time_zone cannot be used",
+        *["intervals cannot be used"] * 4,
+        "intervals is missing",
+    ]
+
+
+def test_holidays_find_their_schedule_in_the_row_the_page_or_the_folder(desk: Desk) -> None:
+    holiday = {"id": 5, "name": CANARY, "start_date": "2026-12-24", "end_date": "2026-12-26"}
+    address = "https://school.example/api/v2/business_hours/schedules/7/holidays.json"
+    reader = ZendeskReader("zendesk_holidays")
+    rows = desk.read(
+        reader,
+        page("holidays", holiday, url=address),
+        page("holidays", holiday | {"schedule_id": 8}, url=address),
+        page("holidays", holiday),
+        page("holidays", holiday | {"schedule_id": 9, "end_date": "soon"}),
+    )
+    columns = ("file_id", "holiday_id", "schedule_id", "starts_on", "ends_on")
+    days = (date(2026, 12, 24), date(2026, 12, 26))
+    assert picked(rows, *columns) == [(0, 5, 7, *days), (1, 5, 8, *days)]
+    assert [(file_id, reason[:40]) for file_id, _, reason in desk.quarantined] == [
+        (2, "schedule_id (keep the page's url, or put"),
+        (3, "end_date cannot be used"),
+    ]
+    assert desk.counts[0].newest_at is None
+    text = desk.folder / "holidays"
+    text.write_text(page("holidays", holiday))
+    for path, expected in (
+        ("zendesk/schedules/12/holidays.json", 12),
+        ("zendesk/holidays/schedule-13_2026.json", 13),
+        ("zendesk/holidays/holidays_2026.json", None),
+    ):
+        assert _schedule_of(UnpackedFile(0, path, text)) == expected
+
+
+def test_a_ticket_that_changes_its_schedule_says_to_which(desk: Desk) -> None:
+    change = {"id": 1, "previous_schedule_id": None, "new_schedule_id": "25"}
+    rows = desk.read(
+        ZendeskReader("zendesk_ticket_audits"),
+        lines(audit(1, change | {"type": "ScheduleAssignment"})),
+        lines({"id": 2, "ticket_id": 7, "created_at": TIME, "child_events": [
+            change | {"event_type": "ScheduleAssignment", "previous_schedule_id": "26"}]}),
+    )  # fmt: skip
+    assert picked(rows, "event_type", "field_name", "previous_value", "value") == [
+        ("ScheduleAssignment", "schedule_id", None, "25"),
+        ("ScheduleAssignment", "schedule_id", "26", "25"),
+    ]
+
+
+def test_every_zone_that_zendesk_names_is_one() -> None:
+    assert set(ZONES.values()) <= available_timezones()
+    assert ZONES["Paris"] == "Europe/Paris"
+    assert len(ZONES) > 150
+
+
 def test_audits_and_ticket_events_give_the_same_history(desk: Desk) -> None:
     audits = audit(
         90,
@@ -305,6 +493,9 @@ def test_no_free_text_and_no_address_enters_the_warehouse(desk: Desk) -> None:
         "zendesk_ticket_audits": audit(1, change, comment),
         "zendesk_satisfaction_ratings": person | {"created_at": TIME, "comment": CANARY},
         "zendesk_calls": person | {"created_at": TIME, "phone_number": CANARY},
+        "zendesk_legs": person | {"created_at": TIME, "call_id": 1, "forwarded_to": CANARY},
+        "zendesk_organizations": person | {"details": CANARY, "domain_names": [CANARY]},
+        "zendesk_schedules": schedule(1),
     }
     for source, row in exports.items():
         broken = json.dumps(row)[:-5]

@@ -264,3 +264,17 @@
 {%- endmacro %}
 
 {% macro spark__epoch_second(timestamp) -%} unix_seconds({{ timestamp }}) {%- endmacro %}
+
+
+{#- What a clock in `zone` (an SQL expression) shows at a UTC instant; a timestamp without a zone. -#}
+{% macro clock_time(timestamp, zone) -%}
+    {{ return(adapter.dispatch("clock_time", "northstar")(timestamp, zone)) }}
+{%- endmacro %}
+
+{% macro default__clock_time(timestamp, zone) -%}
+    timezone({{ zone }}, timezone('UTC', {{ timestamp }}))
+{%- endmacro %}
+
+{% macro spark__clock_time(timestamp, zone) -%}
+    from_utc_timestamp({{ timestamp }}, {{ zone }})
+{%- endmacro %}

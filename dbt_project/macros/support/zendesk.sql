@@ -47,3 +47,10 @@
 {% macro requester_plan(rows) -%}
     case when {{ rows }}.had_account then {{ plan_on(rows) }} else 'none' end
 {%- endmacro %}
+
+{#- Seconds as words: 1.5 hours. -#}
+{% macro in_hours(seconds) -%}
+    coalesce(
+        cast(cast({{ seconds }} / 3600.0 as decimal(18, 1)) as varchar) || ' hours', 'no known time'
+    )
+{%- endmacro %}

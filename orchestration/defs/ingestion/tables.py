@@ -21,7 +21,8 @@ EXPORTS: Mapping[dg.AssetKey, tuple[str, set[str]]] = {
         {"amplitude", "json"},
     ),
     ZENDESK: (
-        "Tickets, users, ticket events, ratings and calls: Zendesk's incremental exports.",
+        "Tickets with their history, users, ratings, calls, service levels and business hours: "
+        "Zendesk's exports.",
         {"zendesk", "json"},
     ),
     SURVEYS: (
@@ -85,6 +86,37 @@ RAW_TABLES: Mapping[str, RawTable] = {
     ),
     "zendesk_calls": RawTable(
         "One row per Talk call and page; the newest `updated_at` counts.",
+        (ZENDESK,),
+        _ZENDESK_JSON,
+    ),
+    "zendesk_call_legs": RawTable(
+        "One row per leg of a Talk call and page: who was rung, and for how long they talked.",
+        (ZENDESK,),
+        _ZENDESK_JSON,
+    ),
+    "zendesk_organizations": RawTable(
+        "One row per organization and page; no name.",
+        (ZENDESK,),
+        _ZENDESK_JSON,
+    ),
+    "zendesk_metric_events": RawTable(
+        "One row per metric event and page: when clocks of service levels ran, ended or were "
+        "breached.",
+        (ZENDESK,),
+        _ZENDESK_JSON,
+    ),
+    "zendesk_sla_policies": RawTable(
+        "One row per version of a service level policy, with its targets.",
+        (ZENDESK,),
+        _ZENDESK_JSON,
+    ),
+    "zendesk_schedules": RawTable(
+        "One row per version of a schedule: business hours of the week and their time zone.",
+        (ZENDESK,),
+        _ZENDESK_JSON,
+    ),
+    "zendesk_holidays": RawTable(
+        "One row per holiday of a schedule and page.",
         (ZENDESK,),
         _ZENDESK_JSON,
     ),

@@ -1,7 +1,13 @@
 with
 
     tickets as (
-        select ticket_id, created_date, plan_at_creation as plan, first_reply_seconds, is_deleted
+        select
+            ticket_id,
+            created_date,
+            plan_at_creation as plan,
+            first_reply_seconds,
+            first_reply_business_seconds,
+            is_deleted
         from {{ ref("fct_tickets") }}
     ),
 
@@ -15,7 +21,8 @@ with
     ),
 
     calls as (
-        select called_on, plan, is_answered, is_abandoned from {{ ref("int_support__calls") }}
+        select called_on, plan, is_answered, is_abandoned, wait_seconds, talk_seconds
+        from {{ ref("int_support__calls") }}
     ),
 
     as_of as (select as_of_date from {{ ref("int_as_of") }}),
@@ -62,7 +69,9 @@ with
             count(*) filter (where with_history.ticket_id is null) as created_without_history,
             count(tickets.first_reply_seconds) as replied,
             {{ percentile_of("tickets.first_reply_seconds", 0.5) }} as median_first_reply_seconds,
-            {{ percentile_of("tickets.first_reply_seconds", 0.9) }} as p90_first_reply_seconds
+            {{ percentile_of("tickets.first_reply_seconds", 0.9) }} as p90_first_reply_seconds,
+            {{ percentile_of("tickets.first_reply_business_seconds", 0.5) }}
+            as median_first_reply_business_seconds
         from tickets
         left join with_history on tickets.ticket_id = with_history.ticket_id
         where not tickets.is_deleted
@@ -100,7 +109,9 @@ with
             called_on as date,
             plan,
             count(*) filter (where is_answered) as calls_answered,
-            count(*) filter (where is_abandoned) as calls_abandoned
+            count(*) filter (where is_abandoned) as calls_abandoned,
+            sum(case when is_answered then wait_seconds end) as calls_wait_seconds,
+            sum(case when is_answered then talk_seconds end) as calls_talk_seconds
         from calls
         group by called_on, plan
     ),
@@ -120,12 +131,17 @@ with
             coalesce(created.replied, 0) as replied,
             created.median_first_reply_seconds,
             created.p90_first_reply_seconds,
+            created.median_first_reply_business_seconds,
             coalesce(rated.csat_good, 0) as csat_good,
             coalesce(rated.csat_bad, 0) as csat_bad,
             coalesce(rated.ratings_offered, 0) as ratings_offered,
             coalesce(rated.csat_good, 0) + coalesce(rated.csat_bad, 0) as ratings_received,
+            cast(rated.csat_good as double) / nullif(rated.csat_good + rated.csat_bad, 0) as csat,
+            cast(rated.csat_good + rated.csat_bad as double) / rated.ratings_offered as reply_rate,
             coalesce(called.calls_answered, 0) as calls_answered,
-            coalesce(called.calls_abandoned, 0) as calls_abandoned
+            coalesce(called.calls_abandoned, 0) as calls_abandoned,
+            cast(coalesce(called.calls_wait_seconds, 0) as bigint) as calls_wait_seconds,
+            cast(coalesce(called.calls_talk_seconds, 0) as bigint) as calls_talk_seconds
         from days
         cross join plans
         left join created on days.date = created.date and plans.plan = created.plan

@@ -11,6 +11,8 @@ with
             status,
             had_account,
             plan_at_creation,
+            language,
+            organization_id,
             is_deleted
         from {{ ref("int_support__tickets") }}
     ),
@@ -20,8 +22,11 @@ with
         from {{ ref("int_support__ticket_statuses") }}
     ),
 
-    first_replies as (
-        select ticket_id, first_reply_at from {{ ref("int_support__first_replies") }}
+    replies as (select ticket_id, first_reply_at, touches from {{ ref("int_support__replies") }}),
+
+    business_waits as (
+        select ticket_id, first_reply_business_seconds, full_resolution_business_seconds
+        from {{ ref("int_support__business_waits") }}
     ),
 
     ratings as (
@@ -92,13 +97,16 @@ with
             coalesce(clocks.last_status, tickets.status) as status,
             tickets.plan_at_creation,
             tickets.had_account,
-            first_replies.first_reply_at,
-            {{ seconds_between("tickets.created_at", "first_replies.first_reply_at") }}
+            tickets.language,
+            tickets.organization_id,
+            replies.first_reply_at,
+            {{ seconds_between("tickets.created_at", "replies.first_reply_at") }}
             as first_reply_seconds,
-            cast(null as bigint) as first_reply_business_seconds,
+            business_waits.first_reply_business_seconds,
             solves.solved_at,
             {{ seconds_between("tickets.created_at", "solves.solved_at") }}
             as full_resolution_seconds,
+            business_waits.full_resolution_business_seconds,
             clocks.new_seconds,
             clocks.open_seconds,
             clocks.pending_seconds,
@@ -110,6 +118,13 @@ with
             clocks.pending_seconds as agent_wait_seconds,
             coalesce(solves.solves, 0) as solves,
             greatest(coalesce(solves.solves, 0) - 1, 0) as reopens,
+            coalesce(replies.touches, 0) as touches,
+            coalesce(
+                replies.touches = 1
+                and solves.solves = 1
+                and coalesce(clocks.last_status, tickets.status) in ('solved', 'closed'),
+                false
+            ) as is_one_touch,
             case when ratings.score in ('good', 'bad') then ratings.score end as csat,
             ratings.score is not null as was_asked_to_rate,
             tickets.is_deleted,
@@ -126,7 +141,8 @@ with
         from tickets
         left join clocks on tickets.ticket_id = clocks.ticket_id
         left join solves on tickets.ticket_id = solves.ticket_id
-        left join first_replies on tickets.ticket_id = first_replies.ticket_id
+        left join replies on tickets.ticket_id = replies.ticket_id
+        left join business_waits on tickets.ticket_id = business_waits.ticket_id
         left join ratings on tickets.ticket_id = ratings.ticket_id
     )
 

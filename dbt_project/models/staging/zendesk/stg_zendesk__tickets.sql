@@ -11,6 +11,7 @@ with
             requester_key,
             assignee_key,
             satisfaction,
+            organization_id,
             row_hash
         from {{ source("raw", "zendesk_tickets") }}
         where duplicate_reason is null
@@ -27,6 +28,7 @@ with
             requester_key,
             assignee_key,
             satisfaction,
+            organization_id,
             row_number() over (
                 partition by ticket_id order by updated_at desc, row_hash desc
             ) as position
@@ -45,6 +47,7 @@ with
             requester_key,
             assignee_key,
             {{ satisfaction_score("satisfaction") }} as satisfaction,
+            organization_id,
             coalesce({{ ticket_status("status") }} = 'deleted', false) as is_deleted
         from ranked
         where position = 1

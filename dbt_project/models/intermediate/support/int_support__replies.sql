@@ -16,7 +16,10 @@ with
 
     -- An agent who asks for help is a requester there.
     replies as (
-        select events.ticket_id, greatest(events.created_at, tickets.created_at) as replied_at
+        select
+            events.ticket_id,
+            events.audit_id,
+            greatest(events.created_at, tickets.created_at) as replied_at
         from events
         inner join tickets on events.ticket_id = tickets.ticket_id
         inner join users on events.author_key = users.zendesk_user_key
@@ -28,7 +31,11 @@ with
             and (tickets.requester_key is null or events.author_key != tickets.requester_key)
     ),
 
-    final as (select ticket_id, min(replied_at) as first_reply_at from replies group by ticket_id)
+    final as (
+        select ticket_id, min(replied_at) as first_reply_at, count(distinct audit_id) as touches
+        from replies
+        group by ticket_id
+    )
 
 select *
 from final
