@@ -227,14 +227,16 @@ class ServiceLevels:
         return events
 
     def _business_deadline(self, since: int, length: int, hours: Hours) -> int:
-        """When that much business time has passed; milliseconds."""
+        """When more business time begins to pass than that; milliseconds. What is due at closing
+        time is late only when the next day opens.
+        """
         day = local_day(since)
         while True:
             opening = hours(day)
             if opening is not None:
                 opens = max(since, local_ms(day, opening[0]))
                 closes = local_ms(day, opening[1])
-                if closes - opens >= length:
+                if closes - opens > length:
                     return opens + length
                 length -= max(closes - opens, 0)
             day += 1

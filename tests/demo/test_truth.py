@@ -303,7 +303,18 @@ def test_support_is_what_the_newest_versions_say(demo: Demo) -> None:
 
 
 def test_rows_of_zendesk_are_counted_with_and_without_repeats(demo: Demo) -> None:
-    for resource in ("tickets", "users", "satisfaction_ratings", "calls"):
+    for resource in (
+        "tickets",
+        "users",
+        "satisfaction_ratings",
+        "calls",
+        "legs",
+        "organizations",
+        "ticket_metric_events",
+        "schedules",
+        "holidays",
+        "sla_policies",
+    ):
         rows = read_pages(demo.landing, f"zendesk/{resource}", resource)
         truth = demo.truth.files[f"zendesk_{resource}"]
         assert truth.rows_in == len(rows)
@@ -313,6 +324,31 @@ def test_rows_of_zendesk_are_counted_with_and_without_repeats(demo: Demo) -> Non
     changes = [child["id"] for event in events for child in event["child_events"]]
     truth = demo.truth.files["zendesk_ticket_events"]
     assert truth.rows_in == len(changes) > truth.distinct == len(set(changes))
+
+
+def test_promises_are_what_the_metric_events_of_kept_tickets_say(demo: Demo) -> None:
+    deleted = {
+        ticket["id"]
+        for ticket in newest(read_pages(demo.landing, "zendesk/tickets", "tickets")).values()
+        if ticket["status"] == "deleted"
+    }
+    events = read_pages(demo.landing, "zendesk/ticket_metric_events", "ticket_metric_events")
+    kinds: dict[tuple[Any, ...], list[str]] = {}
+    for event in sorted(
+        {event["id"]: event for event in events}.values(), key=lambda one: one["id"]
+    ):
+        clock = (event["ticket_id"], event["metric"], event["instance_id"])
+        kinds.setdefault(clock, []).append(event["type"])
+    found: Counter[str] = Counter()
+    for (ticket, metric, instance), types in kinds.items():
+        target = "resolution"
+        if metric == "reply_time":
+            target = "first_reply" if instance == 1 else "next_reply"
+        if ticket not in deleted:
+            result = "met" if types[-1] == "fulfill" else "running"
+            found[f"{target} {'breached' if 'breach' in types else result}"] += 1
+    assert found == demo.truth.support.promises
+    assert {name.split()[1] for name in found} == {"met", "breached", "running"}
 
 
 def test_the_last_status_is_the_one_that_the_history_ends_with(demo: Demo) -> None:

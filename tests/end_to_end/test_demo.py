@@ -303,6 +303,38 @@ def test_the_page_of_nps_shows_a_plot(instance: dg.DagsterInstance) -> None:
     assert str(page["NPS by month, with its 95 % interval"]).startswith("![")
 
 
+def test_promises_of_support_are_kept_and_broken_as_the_demo_made_them(
+    school: School, truth: Truth, output: str
+) -> None:
+    assert output
+    found = {
+        f"{target} {result}": number
+        for target, *numbers in school.query(
+            "select target, sum(met), sum(breached), sum(running) from support.agg_sla group by all"
+        )
+        for result, number in zip(("met", "breached", "running"), numbers, strict=True)
+        if number
+    }
+    assert found == truth.support.promises
+    # The demo's clocks and the models' know nothing of each other: they agree on who was late.
+    with duckdb.connect(str(school.settings.warehouse), read_only=True) as warehouse:
+        told = warehouse.execute(
+            """
+            select result, first_reply_business_seconds > target_seconds, count(*) > 0
+            from intermediate.int_support__sla_targets
+            join support.fct_tickets using (ticket_id)
+            where target = 'first_reply' and first_reply_at is not null
+            group by all
+            """
+        ).fetchall()
+    assert sorted(told) == [("breached", True, True), ("met", False, True)]
+    tickets = school.query(
+        "select count(*), bool_or(is_one_touch), count(first_reply_business_seconds) > 0, "
+        "count(organization_id) > 0, count(language) = count(*) from support.fct_tickets"
+    )
+    assert tickets == [(truth.support.tickets, True, True, True, True)]
+
+
 def test_a_second_run_does_no_work_twice_and_says_so(school: School, output: str) -> None:
     assert output
     before = current_publication(school.settings)
