@@ -38,15 +38,19 @@ _LEFT_OVER_LINK: Final = re.compile(r"\w+://\S+")
 _REGIONS: Final = (None, "FR", "US", "GB", "ES", "DE", "BR", "IN")
 _FEWEST_DIGITS: Final = 6
 _RUN: Final = r"\d{6,}"
-_GROUPS: Final = r"\d(?:[ .\-/()]{0,2}\d){8,}"
+_GROUPS: Final = r"\d(?:[ .\-/()]{0,2}\d){7,}"
 _NUMBER: Final = re.compile(f"\\+?(?:{_GROUPS}|{_RUN})")
+# Dates, with or without an hour behind them, and two years.
+_DATE: Final = re.compile(
+    r"(\d{4}([-./])\d{1,2}\2\d{1,2}|\d{1,2}([-./])\d{1,2}\3\d{4})( \d{1,2})?|\d{4} ?[-/] ?\d{4}"
+)
 
 
 def mask(text: str) -> str:
     """The text with placeholders for e-mail addresses, links, phone numbers and long digit runs.
 
-    Long are six digits in a row, and nine with blanks, dots, hyphens, slashes or brackets between
-    them, so that years and dates stay. Compatibility characters (such as full-width ones) become
+    Long are six digits in a row, and eight with blanks, dots, hyphens, slashes or brackets between
+    them; dates and pairs of years stay. Compatibility characters (such as full-width ones) become
     plain; control characters become blanks.
     """
     text = unicodedata.normalize("NFKC", text).translate(_INVISIBLE)
@@ -56,8 +60,12 @@ def mask(text: str) -> str:
     if _MAYBE_LINK.search(text):
         text = _mask_links(text)
     if sum(map(str.isdigit, text)) >= _FEWEST_DIGITS:
-        text = _NUMBER.sub(NUMBER, _mask_phones(text))
+        text = _NUMBER.sub(_mask_number, _mask_phones(text))
     return text
+
+
+def _mask_number(found: re.Match[str]) -> str:
+    return found[0] if _DATE.fullmatch(found[0]) else NUMBER
 
 
 def _mask_links(text: str) -> str:
