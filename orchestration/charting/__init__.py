@@ -6,5 +6,15 @@ Knows nothing of Dagster, dbt or DuckDB. Altair is imported when the first plot 
 from orchestration.charting.nps import nps_by_month
 from orchestration.charting.outcomes import counted_outcomes
 from orchestration.charting.rendering import MOST_BYTES, as_markdown, inline, render
+from orchestration.charting.retention import retention_triangle, survival_curves
 
-__all__ = ["MOST_BYTES", "as_markdown", "counted_outcomes", "inline", "nps_by_month", "render"]
+__all__ = [
+    "MOST_BYTES",
+    "as_markdown",
+    "counted_outcomes",
+    "inline",
+    "nps_by_month",
+    "render",
+    "retention_triangle",
+    "survival_curves",
+]

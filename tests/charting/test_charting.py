@@ -10,7 +10,14 @@ from xml.etree import ElementTree
 import altair as alt
 import pytest
 
-from orchestration.charting import as_markdown, counted_outcomes, inline, render
+from orchestration.charting import (
+    as_markdown,
+    counted_outcomes,
+    inline,
+    render,
+    retention_triangle,
+    survival_curves,
+)
 from orchestration.charting.outcomes import running_totals
 from orchestration.errors import ChartingError
 
@@ -67,3 +74,44 @@ def test_a_drawing_that_is_too_large_is_refused() -> None:
 
     with pytest.raises(ChartingError, match="Draw fewer points"):
         render(chart)
+
+
+def test_a_triangle_shows_the_percentages_of_complete_cells_only() -> None:
+    rows = [
+        {
+            "cohort": date(2024, 1, 1 + 7 * week),
+            "interval_index": index,
+            "cohort_size": 1_250,
+            "retained": 1_250 // (1 + 3 * index),
+            "is_complete": week + index < 3,
+        }
+        for week in range(4)
+        for index in range(4 - week)
+    ]
+
+    texts = [element.text for element in ElementTree.fromstring(retention_triangle(rows)).iter()]
+    assert {"2024-01-08 (1,250)", "cohort (learners)"} <= set(texts)
+    assert texts.count("25") == 2  # the third cohort's next week is not over
+    assert "14" in texts
+
+
+def test_a_survival_curve_has_a_line_and_a_band_for_each_segment() -> None:
+    rows = [
+        {
+            "segment": segment,
+            "months": month,
+            "survival": 0.9**month,
+            "survival_low": 0.85**month,
+            "survival_high": 0.95**month,
+        }
+        for segment in ("SPARK", "degree")
+        for month in range(37)
+    ]
+
+    drawing = ElementTree.fromstring(survival_curves(rows))
+    assert {"SPARK", "degree", "100%", "share that still runs"} <= {
+        element.text for element in drawing.iter()
+    }
+    marks = [element.get("class") or "" for element in drawing.iter()]
+    assert sum("mark-line" in mark for mark in marks) >= 2
+    assert sum("mark-area" in mark for mark in marks) >= 2

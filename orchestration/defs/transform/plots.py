@@ -99,6 +99,35 @@ PLOTS: Sequence[Plot] = (
             """,
         draw=charting.counted_outcomes,
     ),
+    Plot(
+        mart="agg_retention",
+        title="Weekly learning retention, % of each cohort",
+        query="""
+            with
+                weekly as (
+                    select cohort, interval_index, cohort_size, retained, is_complete
+                    from retention.agg_retention
+                    where definition = 'learning_weekly' and interval_index <= 12
+                ),
+                newest as (select distinct cohort from weekly order by cohort desc limit 13)
+            select weekly.*
+            from weekly
+            inner join newest on weekly.cohort = newest.cohort
+            order by weekly.cohort, weekly.interval_index
+            """,
+        draw=charting.retention_triangle,
+    ),
+    Plot(
+        mart="agg_premium_survival",
+        title="How long subscriptions last, with the 95 % interval",
+        query="""
+            select segment, months, survival, survival_low, survival_high
+            from retention.agg_premium_survival
+            where months <= 36
+            order by segment, months
+            """,
+        draw=charting.survival_curves,
+    ),
 )
 
 
