@@ -13,6 +13,7 @@ import pytest
 from orchestration.charting import (
     as_markdown,
     counted_outcomes,
+    first_replies_by_month,
     inline,
     render,
     retention_triangle,
@@ -49,6 +50,24 @@ def test_outcomes_are_drawn_with_the_goal_and_carry_their_own_bytes() -> None:
     head, _, encoded = markdown.partition(";base64,")
     assert head == "![Outcomes (by month)](data:image/svg+xml"
     assert base64.b64decode(encoded.removesuffix(")")) == drawn
+
+
+def test_first_replies_are_drawn_for_each_group_of_requesters() -> None:
+    drawn = first_replies_by_month(
+        [
+            {
+                "month": date(2024, month, 1),
+                "requesters": requesters,
+                "hours": hours + month,
+                "promise": "kept" if month % 2 else "too_few",
+            }
+            for month in range(1, 13)
+            for requesters, hours in (("premium", 2), ("free", 11), ("no account", 20))
+        ]
+    )
+
+    texts = {element.text for element in ElementTree.fromstring(drawn).iter() if element.text}
+    assert {"premium", "free", "no account", "hours"} <= texts
 
 
 def test_a_running_total_begins_anew_each_january_and_keeps_its_years_goal() -> None:

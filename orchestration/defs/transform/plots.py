@@ -128,6 +128,34 @@ PLOTS: Sequence[Plot] = (
             """,
         draw=charting.survival_curves,
     ),
+    Plot(
+        mart="paid_first",
+        title="First replies by month: are paying customers answered first?",
+        query="""
+            with
+                months as (
+                    select * from support.paid_first where month is not null
+                    order by month desc limit 60
+                ),
+                medians as (
+                    select
+                        month,
+                        promise,
+                        'premium' as requesters,
+                        premium_median_seconds as seconds
+                    from months
+                    union all
+                    select month, promise, 'free', free_median_seconds from months
+                    union all
+                    select month, promise, 'no account', no_account_median_seconds from months
+                )
+            select month, promise, requesters, seconds / 3600 as hours
+            from medians
+            where seconds is not null
+            order by month, requesters
+            """,
+        draw=charting.first_replies_by_month,
+    ),
 )
 
 
