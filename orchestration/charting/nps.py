@@ -12,7 +12,9 @@ _SMALL = "#9aa5b1"
 
 
 def nps_by_month(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """The score by month within the band of its 95 % interval; small groups are hollow.
+    """The score by month within the band of its 95 % interval.
+
+    Small groups are hollow; below each month stands how many answered.
 
     Args:
         rows: one per month: `month` (a date), `nps`, `nps_low`, `nps_high`, `respondents` and
@@ -26,7 +28,7 @@ def nps_by_month(rows: Sequence[Mapping[str, Any]]) -> bytes:
     month = alt.X("month:T", title=None, axis=alt.Axis(format="%b %y", labelAngle=0))
     base = alt.Chart(
         inline(rows),
-        title="NPS of all responses by month, with its 95 % interval (hollow: a small group)",
+        title="NPS of all responses by month, with its 95 % interval (hollow: under 30 responses)",
     )
     scale = alt.Scale(domain=[-100, 100])
     band = base.mark_area(opacity=0.25).encode(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import string
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from orchestration.loading.comments import classifier
 from orchestration.loading.masking import LONGEST, mask
 from orchestration.loading.surveys import SurveyReader
 from tests.loading.readers import mapping, open_desk
+from tests.loading.test_load import School
 
 
 @pytest.mark.parametrize(
@@ -160,3 +162,36 @@ def test_unmasked_comments_of_a_csv_never_reach_the_warehouse_file(tmp_path: Pat
 def test_a_comment_is_not_kept_unmasked(columns: Any, keep: Any, told: str) -> None:
     with pytest.raises(ContractError, match=told):
         mapping(columns={"submitted_at": {"header": "at"}, **columns}, keep=keep)
+
+
+def test_files_with_comments_are_read_again_when_the_words_change(tmp_path: Path) -> None:
+    school = School(tmp_path)
+    satismeter = school.settings.landing / "satismeter" / "responses.json"
+    surveys = school.settings.landing / "surveys"
+    satismeter.parent.mkdir(parents=True)
+    surveys.mkdir()
+    told = {"id": "r1", "created": "2026-01-01T00:00:00Z", "rating": 9, "feedback": "too fast"}
+    satismeter.write_text(json.dumps([told]))
+    for name, more in (("with", "  comment: {header: why}\n"), ("without", "")):
+        (surveys / f"{name}.csv").write_text("at,why\n2026-01-01,too fast\n2026-01-02,\n")
+        (school.settings.sources / f"{name}.yml").write_text(
+            f"kind: survey_mapping\nsurvey: {name}\nsource: survey\nfiles: [surveys/{name}.csv]\n"
+            f"columns:\n  submitted_at: {{header: at}}\n{more}"
+        )
+
+    def comments() -> list[Any]:
+        return school.query(
+            "select comment, themes from raw.satismeter_responses union all by name "
+            "select comment, themes from raw.survey_responses where survey = 'with' "
+            "and comment is not null"
+        )
+
+    assert school.load().new_files == 3
+    assert comments() == [("too fast", None)] * 2
+    words = school.settings.sources / "themes.yml"
+    for theme in ("pace", "hurry"):
+        words.write_text(f"kind: themes\nlanguages: {{en: {{{theme}: [too fast]}}}}\n")
+        report = school.load()
+        assert (report.changed_files, report.unchanged_files) == (2, 1)
+        assert comments() == [("too fast", [theme])] * 2
+    assert school.load().changed_files == 0
