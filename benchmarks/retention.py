@@ -1,0 +1,156 @@
+"""Times the weekly retention mart against plain queries: `python -m benchmarks.retention`.
+
+The mart's macro is compiled by dbt and run on two inputs: the learner days that the mart reads,
+and the events themselves. Against each stands the shortest plain query that gives the same numbers.
+Both are run in turn, so that a noisy machine is noisy for both; the ratio of a turn is what counts.
+The numbers are compared before anything is timed. Everything happens in a temporary folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import platform
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import duckdb
+
+from benchmarks.synthetic import write_events
+from tests.dbt_project.harness import School
+
+ZONE = "Europe/Paris"
+AS_OF = "2025-07-01"
+
+_LEARNER_DAYS = f"""
+create table learner_days as
+select
+    learner_key,
+    cast(timezone('{ZONE}', timezone('UTC', event_at)) as date) as activity_date,
+    event_type,
+    count(*) as events,
+    bool_or(event_type in ('lesson_completed', 'quiz_answered')) as is_learning
+from events
+group by all
+"""
+
+# By input: the macro's arguments, and the plain query.
+_INPUTS = {
+    "learner days": (
+        "learner_days='learner_days', start_event='is_learning'",
+        """
+        with
+            weeks as (
+                select distinct
+                    learner_key, cast(date_trunc('week', activity_date) as date) as week
+                from learner_days
+                where is_learning
+            ),
+            firsts as (select learner_key, min(week) as cohort from weeks group by learner_key)
+        select cohort, date_diff('week', cohort, week) as interval_index, count(*) as retained
+        from weeks
+        join firsts using (learner_key)
+        group by all
+        """,
+    ),
+    "events": (
+        "relation='events', start_event=\"event_type in ('lesson_completed', 'quiz_answered')\"",
+        f"""
+        with
+            weeks as (
+                select distinct
+                    learner_key,
+                    cast(
+                        date_trunc('week', timezone('{ZONE}', timezone('UTC', event_at))) as date
+                    ) as week
+                from events
+                where event_type in ('lesson_completed', 'quiz_answered')
+            ),
+            firsts as (select learner_key, min(week) as cohort from weeks group by learner_key)
+        select cohort, date_diff('week', cohort, week) as interval_index, count(*) as retained
+        from weeks
+        join firsts using (learner_key)
+        group by all
+        """,
+    ),
+}
+
+_DIFFERENT = """
+select count(*)
+from mart
+full join plain using (cohort, interval_index)
+where mart.retained is distinct from coalesce(plain.retained, 0)
+"""
+
+
+def compile_mart(folder: Path, arguments: str) -> str:
+    """The SQL of weekly retention over an input."""
+    call = f"{{{{ retention({arguments}, period='week', as_of='{AS_OF}') }}}}"
+    with contextlib.redirect_stdout(io.StringIO()):  # dbt prints what it compiles
+        return School(folder).compile_all([call], reporting_timezone=ZONE)[0]
+
+
+def time_query(connection: duckdb.DuckDBPyConnection, table: str, sql: str) -> float:
+    """Seconds to build a table."""
+    start = time.perf_counter()
+    connection.execute(f"create or replace table {table} as {sql}")
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Print a line a turn, and the median ratio of each input."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=5_000_000)
+    parser.add_argument("--learners", type=int, default=0, help="default: one for 50 events")
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--inputs", nargs="+", choices=list(_INPUTS), default=list(_INPUTS))
+    options = parser.parse_args()
+    learners = options.learners or max(options.events // 50, 1)
+    with tempfile.TemporaryDirectory(prefix="northstar-benchmark-") as name:
+        folder = Path(name)
+        marts = {each: compile_mart(folder / each, _INPUTS[each][0]) for each in options.inputs}
+        with duckdb.connect(str(folder / "events.duckdb")) as connection:
+            connection.execute(f"set threads = {options.threads}")
+            write_events(connection, options.events, learners)
+            connection.execute(_LEARNER_DAYS)
+            counts = [
+                connection.execute(f"select count(*) from {table}").fetchall()[0][0]
+                for table in ("events", "learner_days")
+            ]
+            print(
+                f"{platform.machine()}, {options.threads} threads, duckdb {duckdb.__version__}, "
+                f"{counts[0]:,} events of {learners:,} learners, {counts[1]:,} learner days"
+            )
+            for each, mart in marts.items():
+                plain = _INPUTS[each][1]
+                compare(connection, each, mart, plain, options.turns)
+
+
+def compare(
+    connection: duckdb.DuckDBPyConnection, name: str, mart: str, plain: str, turns: int
+) -> None:
+    """Check that both give the same numbers, then time them in turn."""
+    time_query(connection, "mart", mart)
+    time_query(connection, "plain", plain)
+    ((different,),) = connection.execute(_DIFFERENT).fetchall()
+    if different:
+        raise AssertionError(f"from {name}, {different} cells differ")
+    ratios = []
+    for _ in range(turns):
+        plain_seconds = time_query(connection, "plain", plain)
+        mart_seconds = time_query(connection, "mart", mart)
+        ratios.append(mart_seconds / plain_seconds)
+        print(
+            f"from {name}: plain {plain_seconds:.2f} s, mart {mart_seconds:.2f} s, "
+            f"ratio {ratios[-1]:.2f}",
+            flush=True,
+        )
+    print(f"from {name}: median ratio {statistics.median(ratios):.2f}, best {min(ratios):.2f}")
+
+
+if __name__ == "__main__":
+    main()
