@@ -184,3 +184,39 @@ def test_courses_are_those_of_the_events(published: duckdb.DuckDBPyConnection) -
         "select enrolled, completed, certified, outcomes_12_months from courses.agg_course_success "
         "where course_id = 'AAA'"
     ).fetchall() == [(712, 531, 0, 0)]
+
+
+def test_weekly_retention_of_the_chat_community(published: duckdb.DuckDBPyConnection) -> None:
+    """Counted from the landing files by a script that knows nothing of the marts. The courses' last
+    students began in October 2014: who starts to learn from July 2015 on is of the community.
+    """
+    cohorts = published.execute(
+        """
+        select cohort::varchar, list(retained::int order by interval_index)
+        from retention.agg_retention
+        where
+            definition = 'learning_weekly' and interval_index <= 8
+            and cohort in ('2015-07-06', '2015-07-13', '2016-01-04')
+        group by cohort order by cohort
+        """
+    ).fetchall()
+    assert cohorts == [
+        ("2015-07-06", [315, 66, 74, 41, 33, 25, 27, 19, 17]),
+        ("2015-07-13", [299, 89, 51, 44, 26, 30, 24, 22, 23]),
+        ("2016-01-04", [57, 12, 10, 1, 0, 3, 2, 2, 4]),
+    ]
+    assert published.execute(
+        """
+        select interval_index, count(*), sum(cohort_size)::int, sum(retained)::int,
+            bool_and(is_complete)
+        from retention.agg_retention
+        where
+            definition = 'learning_weekly' and interval_index in (1, 4, 12)
+            and cohort >= '2015-07-06'
+        group by interval_index order by interval_index
+        """
+    ).fetchall() == [
+        (1, 77, 7_170, 1_432, True),
+        (4, 77, 7_170, 522, True),
+        (12, 77, 7_170, 173, True),
+    ]

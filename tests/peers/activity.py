@@ -25,6 +25,9 @@ _COHORTS: Final[Mapping[str, str]] = {
     "retention_recurring": "recurring",
     "first_time": "first_time",
     "retention_first_time": "first_time",
+    "first_ever": "first_time",
+    "first_ever_occurrence": "first_time",
+    "retention_first_ever_occurrence": "first_time",
 }
 _RETENTION: Final = (
     "period",
@@ -85,17 +88,20 @@ def retention(case: Case) -> Question:
     if kind not in _COHORTS:
         raise UnsupportedError(f"the retention type is {kind}")
     count = int(query.get("total_intervals") or expected.get("n") or 11)
-    starts = _starts(calendar, query, expected, count)
+    starts = _starts(calendar, case, expected, count)
     rolling = "24" in str(query.get("time_window_mode") or "")
     mode = query.get("mode") or ("on_or_after" if query.get("cumulative") else "on")
     if query.get("brackets"):
         raise UnsupportedError("the peer's brackets")
-    returning = query.get("returning")
+    target = query.get("target")
+    start = event_condition(case, target)
+    if "first_ever" in kind:  # nobody starts whose first such event the filters do not fit
+        start += " and occurrence = 1"
     sql = call(
         "retention",
         relation=case.relation(query.get("unit") or "person"),
-        start_event=event_condition(case, query.get("target")),
-        return_event=event_condition(case, returning if returning else query.get("target")),
+        start_event=start,
+        return_event=event_condition(case, query.get("returning") or target),
         period=calendar.period,
         mode=mode,
         clock="rolling" if rolling else "calendar",
@@ -126,19 +132,14 @@ def retention(case: Case) -> Question:
 
 
 def _starts(
-    calendar: Calendar, query: Mapping[str, Any], expected: Mapping[str, Any], count: int
+    calendar: Calendar, case: Case, expected: Mapping[str, Any], count: int
 ) -> list[datetime]:
-    """The intervals: the last one is that of `date_to`.
-
-    The peer reads a `date_to` without a zone on the clock of the reporting zone; exported as UTC,
-    it can seem to lie in another interval. The starts that the case states tell which was meant.
+    """The intervals: the last one is that of `date_to`. The starts that the case states tell which
+    reading of it was meant.
     """
-    readings = [calendar.floor(moment_of(calendar, query, "date_to"))]
-    text = str(query.get("date_to") or "")
-    if text.endswith("Z"):
-        readings.append(calendar.floor(datetime.fromisoformat(text[:-1])))
     ranges = []
-    for last in readings:
+    for on_clock in (False, True):
+        last = calendar.floor(moment_of(calendar, case, "date_to", on_clock=on_clock))
         first = calendar.step(last, 1 - count)
         ranges.append([calendar.step(first, number) for number in range(count)])
     stated = stated_starts(calendar, expected)
@@ -169,9 +170,8 @@ def lifecycle(case: Case) -> Question:
     query = case.query
     refuse_unknown(query, _ACTIVE)
     calendar = Calendar.of(query, query.get("interval"))
-    first = calendar.floor(moment_of(calendar, query, "date_from"))
-    last = calendar.floor(moment_of(calendar, query, "date_to"))
-    starts = calendar.starts(first, last)
+    starts = _lifecycle_starts(calendar, case)
+    first, last = starts[0], starts[-1]
     has_creation = all(person.get("created_at") for person in case.persons) and case.persons
     sql = call(
         "lifecycle",
@@ -204,6 +204,22 @@ def lifecycle(case: Case) -> Question:
     return Question([sql], differences)
 
 
+def _lifecycle_starts(calendar: Calendar, case: Case) -> list[datetime]:
+    """The intervals from that of `date_from` to that of `date_to`, read so that there are as many
+    as the case has numbers.
+    """
+    ranges = []
+    for on_clock in (False, True):
+        first, last = (
+            calendar.floor(moment_of(calendar, case, name, on_clock=on_clock))
+            for name in ("date_from", "date_to")
+        )
+        ranges.append(calendar.starts(first, last))
+    counts = {len(numbers) for numbers in (case.expected.get("by_status") or {}).values()}
+    fitting = [starts for starts in ranges if counts == {len(starts)}]
+    return (fitting or ranges)[0]
+
+
 def stickiness(case: Case) -> Question:
     """People by number of active intervals. The range begins with its first interval, and ends with
     its last day.
@@ -211,8 +227,8 @@ def stickiness(case: Case) -> Question:
     query, expected = case.query, case.expected
     refuse_unknown(query, _ACTIVE)
     calendar = Calendar.of(query, query.get("interval"))
-    first = calendar.floor(moment_of(calendar, query, "date_from"))
-    end = moment_of(calendar, query, "date_to")
+    first = calendar.floor(moment_of(calendar, case, "date_from"))
+    end = moment_of(calendar, case, "date_to")
     sql = call(
         "stickiness",
         relation=case.relation(query.get("unit") or "person"),

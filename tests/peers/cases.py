@@ -63,8 +63,9 @@ class Case:
     def relation(self, unit: str = "person") -> str:
         """The case's events as a relation for the analytics macros.
 
-        Columns: learner_key, event_id, event_type, event_at (UTC), person_id, distinct_id,
-        properties and person_properties (maps of texts), person_created_at.
+        Columns: learner_key, event_id, event_type, event_at (UTC), occurrence (its number among
+        the learner's events of the type), person_id, distinct_id, properties and person_properties
+        (maps of texts), person_created_at.
 
         Args:
             unit: what counts as one learner: `person`, `distinct_id`, or an event property.
@@ -73,8 +74,10 @@ class Case:
             unit, f"properties[{literal(unit)}]"
         )
         return (
-            f"(select {key} as learner_key, event_id, event_type, event_at, person_id, "
-            "distinct_id, properties, person_properties, person_created_at from peers.events "
+            f"(select {key} as learner_key, event_id, event_type, event_at, row_number() over "
+            f"(partition by {key}, event_type order by event_at, event_id) as occurrence, "
+            "person_id, distinct_id, properties, person_properties, person_created_at "
+            "from peers.events "
             f"where case_id = {literal(self.id)} and {key} is not null) as events"
         )
 

@@ -18,6 +18,8 @@ def event_condition(case: Case, entity: Mapping[str, Any] | None) -> str:
         entity: an event's name (or a list of names; none is every event) and its `properties`.
     """
     entity = entity or {}
+    if entity.get("math") not in (None, "total", "dau"):
+        raise UnsupportedError(f"an event is counted by {entity['math']}")
     name = entity.get("event")
     parts = []
     if name is not None:
@@ -52,6 +54,8 @@ def _condition(case: Case, given: Mapping[str, Any]) -> str:
     if on not in _COLUMNS:
         raise UnsupportedError(f"a filter is on {on}, not on an event, a person or a cohort")
     key = given["key"]
+    if on == "event" and key == "distinct_id":
+        return compare("distinct_id", operator, given.get("value"))
     return compare(f"{_COLUMNS[on]}[{literal(key)}]", operator, given.get("value"))
 
 

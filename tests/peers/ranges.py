@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from tests.peers.cases import UnsupportedError, instant
+from tests.peers.cases import Case, UnsupportedError, instant
 
 PERIODS: Final = ("hour", "day", "week", "month")
 
@@ -96,15 +96,26 @@ def stated_starts(calendar: Calendar, expected: Mapping[str, Any]) -> list[datet
     return [calendar.wall(each) for each in ([stated] if isinstance(stated, str) else stated)]
 
 
-def moment_of(calendar: Calendar, query: Mapping[str, Any], name: str) -> datetime:
-    """`date_from` or `date_to` on the clock of the zone; days before now, as `-7d`, too."""
+def moment_of(calendar: Calendar, case: Case, name: str, *, on_clock: bool = False) -> datetime:
+    """`date_from` or `date_to` on the clock of the zone; days before now, as `-7d`, too.
+
+    Args:
+        calendar: whose zone.
+        case: the case.
+        name: of the query's parameter.
+        on_clock: read a UTC time as one on the clock of the zone. The peer means that by a time
+            without a zone, which an export may have called UTC.
+    """
+    query = case.query
     text = query.get(name)
     if text is None:
         text = query.get("now")
     if text is None:
         raise UnsupportedError(f"the case has no {name}")
+    if text == "all":
+        return calendar.local(min(instant(event["timestamp"]) for event in case.events))
     if not text.startswith("-"):
-        return calendar.wall(text)
+        return datetime.fromisoformat(text[:19]) if on_clock else calendar.wall(text)
     count, unit = int(text[1:-1]), text[-1]
     days = {"d": 1, "w": 7}.get(unit)
     if days is None or not query.get("now"):
