@@ -350,3 +350,56 @@ def test_the_events_are_scanned_once(school: School) -> None:
         for query in school.compile_all(every):
             ((_, plan),) = connection.execute(f"explain (format json) {query}").fetchall()
             assert plan.count("of_school") == 1, query
+
+
+# -- sessions -------------------------------------------------------------------------------------
+
+
+def sessions_of(events: Sequence[tuple[int, bool, datetime, int | None]]) -> list[tuple[Any, ...]]:
+    """What sessions() gives, sorted: one event after the other."""
+    found: list[list[Any]] = []
+    running: dict[tuple[int, bool], list[Any]] = {}
+    for learner, is_mobile, at, session in sorted(events, key=lambda event: event[2]):
+        if session in (None, -1):
+            continue
+        own = running.get((learner, is_mobile))
+        if own is None or at - own[3] > timedelta(minutes=5 if is_mobile else 30):
+            own = [learner, is_mobile, at, at, 0]
+            running[learner, is_mobile] = own
+            found.append(own)
+        own[3], own[4] = at, own[4] + 1
+    rows = []
+    for learner, is_mobile, start, end, count in found:
+        earlier = [
+            each
+            for each in found
+            if each[0] == learner and (each[2], each[1]) <= (start, is_mobile)
+        ]
+        day = start.replace(tzinfo=UTC).astimezone(ZoneInfo("Europe/Paris")).date()
+        seconds = int((end - start).total_seconds())
+        rows.append((learner, is_mobile, start, end, day, len(earlier), count, seconds))
+    return sorted(rows)
+
+
+def test_sessions_end_with_silence_and_are_dated_by_their_start(school: School) -> None:
+    chance = random.Random(7)
+    night = datetime(2024, 3, 30, 21)  # clocks change, and the day in Paris begins at 23:00
+    events = [
+        (
+            chance.randrange(8),
+            chance.random() < 0.5,
+            # Whole minutes: a silence of just 5 or 30 minutes is none.
+            night + timedelta(minutes=chance.randrange(400)),
+            chance.choice([1, 2, 2, 2, -1, None]),
+        )
+        for _ in range(300)
+    ]
+    values = ", ".join(
+        f"({learner}, {number}, {'true' if is_mobile else 'false'}, timestamp '{at}', "
+        f"{'null' if session is None else session})"
+        for number, (learner, is_mobile, at, session) in enumerate(events)
+    )
+    names = "learner_key, event_id, is_phone, event_at, session_id"
+    relation = f"(values {values}) as events ({names})"
+    query = call("sessions", relation=relation, is_mobile="is_phone", as_of="2024-04-02")
+    assert sorted(school.run_sql(query)) == sessions_of(events)
