@@ -27,7 +27,9 @@ def test_days_without_a_signup_are_there_with_zero_for_every_language(tmp_path: 
 
     rows = {
         (day, language): signups
-        for day, language, signups in school.table("acquisition.agg_signups")
+        for day, language, signups in school.table(
+            "acquisition.agg_signups", "date, language, signups"
+        )
     }
     days = [date(2023, 6, 16) + timedelta(days=number) for number in range(366)]
     assert days[-1] == date(2024, 6, 15)
@@ -36,6 +38,10 @@ def test_days_without_a_signup_are_there_with_zero_for_every_language(tmp_path: 
         (date(2024, 6, 1), "fr"): 2,
         (date(2024, 6, 15), "unknown"): 1,
     }
+    assert school.query(
+        "select min(date) filter (is_last_30_days), min(date) filter (is_last_12_months) "
+        "from acquisition.agg_signups"
+    ) == [(date(2024, 5, 17), date(2023, 6, 16))]
 
 
 def test_an_older_signup_moves_the_first_day_back(tmp_path: Path) -> None:

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from lifelines import KaplanMeierFitter
 
 from orchestration.settings import REPOSITORY
+from tests.dbt_project.harness import School
 
 SHARED = Path(os.environ.get("NORTHSTAR_SHARED", REPOSITORY.parent / "shared"))
 LANDING = SHARED / "data" / "landing"
@@ -219,4 +221,69 @@ def test_weekly_retention_of_the_chat_community(published: duckdb.DuckDBPyConnec
         (1, 77, 7_170, 1_432, True),
         (4, 77, 7_170, 522, True),
         (12, 77, 7_170, 173, True),
+    ]
+
+
+_REGISTRATIONS = """
+(
+    select properties['presentation'] as presentation, learner_key,
+        min(activity_date) filter (meaning = 'course_enrolled') as registered_on,
+        min(activity_date) filter (meaning = 'course_withdrawn') as withdrawn_on,
+        max(max(activity_date) filter (meaning in ('course_completed', 'course_failed')))
+            over (partition by properties['presentation']) as course_ended_on
+    from intermediate.int_milestones
+    where course_id = 'AAA'
+    group by presentation, learner_key
+) as registrations
+"""
+
+
+def test_registrations_survive_until_withdrawal_as_lifelines_says(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    """Registered, withdrawn, or censored when the presentation of the course ended."""
+    (sql,) = School(tmp_path).compile_all(
+        [
+            f"""{{{{ survival(
+                relation={_REGISTRATIONS!r},
+                segment="presentation",
+                duration=days_between(
+                    "registered_on", "coalesce(withdrawn_on, course_ended_on)"
+                ),
+                is_ended="withdrawn_on is not null",
+                min_at_risk=1,
+            ) }}}}"""
+        ]
+    )
+    curves = warehouse.execute(f"select * from ({sql}) order by segment, months").fetchall()
+    spells = warehouse.execute(
+        "select presentation, coalesce(withdrawn_on, course_ended_on) - registered_on, "
+        f"withdrawn_on is not null from {_REGISTRATIONS}"
+    ).fetchall()
+    for presentation in ("2013J", "2014J"):
+        fitted = KaplanMeierFitter().fit(
+            [days for name, days, _ in spells if name == presentation],
+            [seen for name, _, seen in spells if name == presentation],
+        )
+        curve = [row[1:] for row in curves if row[0] == presentation]
+        lines = fitted.event_table.join(fitted.survival_function_).join(fitted.confidence_interval_)
+        by_day = {int(day): line for day, line in lines.iterrows()}
+        for day, at_risk, ended, censored, survival, low, high in curve:
+            if day not in by_day:
+                assert (ended, censored) == (0, 0)
+                continue
+            line = by_day[day]
+            assert (at_risk, ended, censored) == (line.at_risk, line.observed, line.censored)
+            assert (survival, low, high) == pytest.approx(tuple(line.iloc[-3:]), abs=1e-9)
+    totals = warehouse.execute(
+        f"""
+        select segment, max(at_risk), sum(ended)::bigint, sum(censored)::bigint,
+            round(min(survival), 6), max(survival) filter (months = 100)
+        from ({sql}) group by segment order by segment
+        """
+    ).fetchall()
+    # Learners at risk, withdrawn, censored, and the shares left at the end and after 100 days.
+    assert totals == [
+        ("2013J", 383, 60, 323, 0.81897, 0.9660574413),
+        ("2014J", 365, 66, 299, 0.786188, 0.9561643836),
     ]

@@ -29,9 +29,15 @@ with
     days as (select {{ explode_dates("first_day", "last_day") }} as date from bounds),
 
     final as (
-        select days.date, languages.language, coalesce(counts.signups, 0) as signups
+        select
+            days.date,
+            languages.language,
+            coalesce(counts.signups, 0) as signups,
+            days.date >= {{ add_days("as_of.as_of_date", -30) }} as is_last_30_days,
+            days.date >= {{ add_months_to("as_of.as_of_date", -12) }} as is_last_12_months
         from days
         cross join languages
+        cross join as_of
         left join counts on days.date = counts.signup_date and languages.language = counts.language
     )
 
