@@ -14,6 +14,7 @@ FOUNDATION = (
     "+path:models/marts/retention",
     "+path:models/marts/acquisition",
     "+path:models/marts/ops",
+    "+int_learner_groups",
 )
 INCREMENTAL = "intermediate.int_learner_days_by_id"
 
@@ -34,6 +35,8 @@ def random_events(chance: random.Random, count: int, first_day: datetime, days: 
             "plan": chance.choice(plans),
             "spoken_language": chance.choice([None, "fr", "en"]),
             "channel": chance.choice([None, "search", "partner"]),
+            "gender": chance.choice([None, "woman", "man"]),
+            "region": chance.choice([None, None, "North"]),
             "is_excluded": chance.random() < 0.05,
             "duplicate_reason": chance.choice([None] * 9 + ["same_uuid"]),
         }

@@ -181,6 +181,42 @@ def test_nps_is_that_of_the_files_read_by_hand(published: duckdb.DuckDBPyConnect
     ).fetchall() == [(None, None)]
 
 
+def test_numbers_that_cannot_be_are_counted_and_in_no_median(
+    published: duckdb.DuckDBPyConnection,
+) -> None:
+    """Salaries up to 10^18, hours such as `one`: kept, flagged, and left out."""
+    assert published.execute(
+        "select answer, answers, plausible, implausible, median "
+        "from outcomes.agg_survey_numbers where survey = 'freecodecamp_2016' order by answer"
+    ).fetchall() == [
+        ("hours_a_week", 15_004, 14_958, 46, 10.0),
+        ("months_programming", 15_066, 15_032, 34, 9.0),
+        ("months_since_bootcamp", 633, 631, 2, 6.0),
+        ("salary", 343, 312, 31, 60_000.0),
+    ]
+
+
+def test_equity_attributes_are_in_the_warehouse_and_beside_no_published_learner(
+    published: duckdb.DuckDBPyConnection, warehouse: duckdb.DuckDBPyConnection
+) -> None:
+    assert warehouse.execute(
+        "select dimension, group_name, count(*) from intermediate.int_learner_groups "
+        "group by all order by all"
+    ).fetchall() == [
+        ("disability", "N", 674),
+        ("disability", "Y", 38),
+        ("gender", "F", 299),
+        ("gender", "M", 413),
+    ]
+    assert (
+        published.execute(
+            "select table_name from duckdb_columns() "
+            "where column_name in ('gender', 'disability', 'region', 'prior_education')"
+        ).fetchall()
+        == []
+    )
+
+
 def test_courses_are_those_of_the_events(published: duckdb.DuckDBPyConnection) -> None:
     assert published.execute(
         "select enrolled, completed, certified, outcomes_12_months from courses.agg_course_success "

@@ -53,3 +53,14 @@
             }}
     end
 {%- endmacro %}
+
+
+{#- The rank, from below and from above, of the values that are the ends of a median's 95 % interval.
+    Distribution-free (order statistics): of 10 values the 2nd and the 9th. The normal rank, with half
+    a rank for continuity, covers at least 95 % for every n from 6 on; fewer values have no interval. -#}
+{% macro median_interval_rank(n) -%}
+    case
+        when {{ n }} >= 6
+        then greatest(1, floor(({{ n }} + 1 - 1.959963984540054e0 * sqrt({{ n }})) / 2))
+    end
+{%- endmacro %}
