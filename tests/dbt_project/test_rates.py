@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest
 
 from tests.dbt_project.harness import School, parsed_project
 
@@ -146,6 +146,24 @@ def test_the_interval_of_a_rate_is_wilsons(empty: School) -> None:
         assert (low, high) == pytest.approx((expected.low, expected.high), abs=1e-9)
     assert [round(100 * end, 1) for end in answers[0][0]] == [39.0, 41.0]
     assert answers[-1] == [(None, None)]
+
+
+def test_a_medians_interval_covers_95_percent_of_the_time(empty: School) -> None:
+    """Whatever the distribution: between two ranks lie as many values as a fair coin throws."""
+    (answer,) = empty.run_all(
+        [
+            "select n, {{ median_interval_rank('n') }} "
+            "from (select unnest(generate_series(1, 3000)) as n)"
+        ]
+    )
+    ranks = dict(answer)
+    assert [ranks[n] for n in range(1, 6)] == [None] * 5
+    assert (ranks[6], ranks[10], ranks[100]) == (1, 2, 40)
+    for n in range(6, 3001):
+        outside = 2 * binom.cdf(ranks[n] - 1, n, 0.5)
+        assert outside <= 0.05
+        # One rank more would be too narrow, or nearly so.
+        assert 2 * binom.cdf(ranks[n] + 1, n, 0.5) > 0.05
 
 
 # -- what must not be shown ------------------------------------------------------------------------
@@ -527,6 +545,13 @@ def test_incomes_are_medians_of_pairs(school: School, history: History) -> None:
         "select dimension, group_name, people, median_difference, people_with_percentage, "
         "median_percentage, share_increased_5_percent, suppressed from outcomes.agg_income"
     )
+    ends = {
+        (row[0], row[1]): row[2:]
+        for row in school.query(
+            "select dimension, group_name, median_difference_low, median_difference_high, "
+            "median_percentage_low, median_percentage_high from outcomes.agg_income"
+        )
+    }
     shown = [row for row in rows if not row[-1]]
     assert len({row[0] for row in shown}) > 1
     for dimension, group, people, difference, with_percentage, percentage, share, _ in shown:
@@ -535,6 +560,13 @@ def test_incomes_are_medians_of_pairs(school: School, history: History) -> None:
         assert (people, with_percentage) == (len(own), len(changes))
         assert difference == median(after - before for before, after in own)
         assert percentage == pytest.approx(median(changes), abs=1e-10)
+        rank = math.floor((len(own) + 1 - Z * math.sqrt(len(own))) / 2)
+        ordered = sorted(after - before for before, after in own)
+        assert ends[dimension, group][:2] == (ordered[rank - 1], ordered[-rank])
+        rank = math.floor((len(changes) + 1 - Z * math.sqrt(len(changes))) / 2)
+        assert ends[dimension, group][2:] == pytest.approx(
+            (sorted(changes)[rank - 1], sorted(changes)[-rank]), abs=1e-10
+        )
         increased = sum(100 * after >= 105 * before for before, after in own if before)
         assert share == pytest.approx(increased / len(changes))
 
