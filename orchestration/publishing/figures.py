@@ -7,6 +7,7 @@ of a total so many more that what is withheld cannot be found by subtraction.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -136,7 +137,7 @@ def measure(
                 f"meta.snapshot of {relation} tells {figure.name} by {', '.join(sorted(missing))}, "
                 "which the mart does not have. Correct the mart's YAML."
             )
-        by = "".join(f", {identifier(name)}::varchar" for name in figure.by)
+        by = "".join(f", coalesce({identifier(name)}::varchar, 'unknown')" for name in figure.by)
         rows = cursor.execute(
             f"select {MONTH}::date, {figure.value}, ({figure.people})::bigint{by} "
             f"from {relation.sql(catalog)} group by all order by all"
@@ -187,4 +188,4 @@ def _plain(value: Any) -> int | float | None:
     """A number as JSON has it; the last digits of a quotient are no news."""
     if value is None or isinstance(value, int):
         return value
-    return round(float(value), 6)
+    return round(float(value), 6) if math.isfinite(value) else None

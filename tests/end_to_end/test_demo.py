@@ -87,6 +87,8 @@ def test_the_published_file_opens_and_holds_every_mart(school: School, output: s
         "core.dim_learners",
         "core.fct_learner_days",
         "outcomes.fct_career_outcomes",
+        "outcomes.restatements",
+        "outcomes.published_history",
         "nps.agg_nps",
         "retention.agg_retention",
         "acquisition.agg_signups",

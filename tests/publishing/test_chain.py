@@ -15,15 +15,20 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from orchestration.cli import main
 from orchestration.errors import ChainError
 from orchestration.history import published_on, verified
-from orchestration.publishing import current_publication, published_file, verify
-from orchestration.publishing.chain import Entry
+from orchestration.publishing import Fingerprint, current_publication, published_file, verify
+from orchestration.publishing.chain import Chain, Entry, Told
+from orchestration.publishing.figures import Cell, Key, withhold_small
 from orchestration.publishing.publications import publications_folder, read_manifest
+from orchestration.publishing.restating import changed_figures
 from orchestration.settings import REPOSITORY, Settings
-from tests.publishing.reports import Desk, open_desk
+from tests.publishing.reports import FIGURES, Desk, open_desk
 
 MARCH = date(2024, 3, 1)
 Spoil = Callable[[list[Path]], object]
@@ -316,6 +321,74 @@ def _move_into_the_past(entries: list[Path]) -> None:
         )
         _write(path, moved.to_bytes())
         previous = hashlib.sha256(moved.to_bytes()).hexdigest()
+
+
+@given(
+    st.lists(
+        st.dictionaries(
+            st.sampled_from([date(2024, month, 1) for month in (1, 2, 3)]),
+            st.lists(st.integers(0, 25), min_size=3, max_size=3),
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+@hypothesis_settings(max_examples=50, deadline=None)
+def test_going_through_the_chain_gives_what_each_publication_told(
+    publications: list[dict[date, list[int]]],
+) -> None:
+    total, part = [figure for figure in FIGURES if figure.name == "outcomes"]
+    chain = Chain("own")
+    told: list[dict[Key, tuple[object, bool]]] = []
+    for number, months in enumerate(publications):
+        cells = [
+            Cell(total, month, (), sum(people), sum(people))
+            for month, people in months.items()
+            if sum(people)
+        ] + [
+            Cell(part, month, (("segment", str(segment)),), size, size)
+            for month, people in months.items()
+            for segment, size in enumerate(people)
+            if size
+        ]
+        shown = withhold_small(cells)
+        told.append({cell.key: (cell.value, cell.withheld) for cell in shown})
+        changed = changed_figures(chain, [total, part], shown)
+        if changed:
+            chain = chain.extended(_entry(chain, number, [figure for _, figure in changed]))
+        # The newest entry says what this publication tells, and each older one what that told.
+        for entry_number, entry in enumerate(chain.entries, start=1):
+            then = Chain("own", chain.entries[:entry_number], chain.hashes[:entry_number])
+            assert _as_told(then) == _normal(told[int(entry.publication)])
+        assert _as_told(chain) == _normal(told[-1])
+
+
+def _entry(chain: Chain, number: int, figures: list[Told]) -> Entry:
+    return Entry(
+        layout=1,
+        school="own",
+        number=len(chain.entries) + 1,
+        previous=chain.hashes[-1] if chain.hashes else None,
+        publication=str(number),
+        published_at=datetime(2025, 1, 1, tzinfo=UTC),
+        as_of=date(2025, 1, 1),
+        inputs=Fingerprint(landing="l", contracts="c", dbt="d", settings="s"),
+        figures=tuple(figures),
+        restatements=(),
+    )
+
+
+def _as_told(chain: Chain) -> dict[Key, tuple[object, bool]]:
+    return _normal(
+        {key: (one.told.value, one.told.withheld) for key, one in chain.standing.items()}
+    )
+
+
+def _normal(told: dict[Key, tuple[object, bool]]) -> dict[Key, tuple[object, bool]]:
+    """Without what says the same as no entry: a total of 0, and a part that is withheld."""
+    return {
+        key: one for key, one in told.items() if one != ((None, True) if key[3] else (0, False))
+    }
 
 
 def test_publishing_needs_neither_dagster_nor_dbt() -> None:
