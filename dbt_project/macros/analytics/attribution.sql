@@ -1,8 +1,8 @@
 {#- Where paying learners come from (definitions, section 3): the channels that conversions are
     credited to.
 
-    conversions    rows with learner_key and converted_at; a CTE or ref()
-    touches        rows with learner_key, channel and touched_at
+    conversions    relation with learner_key and converted_at
+    touches        relation with learner_key, channel and touched_at
     model          first (touch), last (touch), linear (all touches alike)
     lookback_days  only touches at most as many days (of 24 hours) before the conversion count
 
@@ -13,6 +13,10 @@
     {%- do check_choice("attribution", "model", model, ["first", "last", "linear"]) -%}
     {%- do check_whole("attribution", "lookback_days", lookback_days, 0) -%}
     with
+
+        attribution_conversions as (select learner_key, converted_at from {{ conversions }}),
+
+        attribution_seen as (select learner_key, channel, touched_at from {{ touches }}),
 
         attribution_touches as (
             select
@@ -27,9 +31,9 @@
                 count(touches.channel) over (
                     partition by conversions.learner_key, conversions.converted_at
                 ) as touches
-            from {{ conversions }} as conversions
+            from attribution_conversions as conversions
             left join
-                {{ touches }} as touches
+                attribution_seen as touches
                 on conversions.learner_key = touches.learner_key
                 and touches.touched_at <= conversions.converted_at
                 and conversions.converted_at
