@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
@@ -108,16 +109,14 @@ def headline(path: Path) -> Headline:
         )
 
 
-def render_headline(figures: Headline, path: Path) -> Table:
-    """The figures as a table for a terminal, with the path of the file they come from."""
+def render_headline(figures: Headline, path: Path) -> Group:
+    """The figures for a terminal, with the path of the file they come from and the chain's head."""
     table = Table(show_header=False, box=None, padding=(0, 2))
     for label, value, note in _lines(figures):
         table.add_row(label, Text(value, style="bold"), Text(note, style="dim"))
-    if figures.chain is not None:
-        entries, head = figures.chain
-        table.add_row("Head of the chain", Text(head, style="bold"), _entries(entries))
     table.add_row("Published file", Text(str(path), style="bold"))
-    return table
+    # Not in the table: it would leave the notes no room.
+    return Group(table, *_head(figures))
 
 
 def _lines(figures: Headline) -> list[tuple[str, str, str]]:
@@ -183,8 +182,14 @@ def _outcomes(reader: duckdb.DuckDBPyConnection, as_of: date) -> int | None:
     return None if not found or found[0][0] == 0 else found[0][1]
 
 
-def _entries(count: int) -> Text:
-    return Text(f"{count:,} entries of published figures", style="dim")
+def _head(figures: Headline) -> list[Text]:
+    if figures.chain is None:
+        return []
+    number, digest = figures.chain
+    return [
+        Text(f"\n  Entry {number:,} is the head of what was published, for `make verify`:"),
+        Text(f"  {digest}"),
+    ]
 
 
 def _chain(reader: duckdb.DuckDBPyConnection) -> tuple[int, str] | None:

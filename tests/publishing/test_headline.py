@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -202,3 +203,28 @@ def test_a_path_with_brackets_is_shown_as_it_is() -> None:
     with console.capture() as captured:
         console.print(render_headline(EMPTY, Path("data [bold]/northstar.duckdb")))
     assert "data [bold]/northstar.duckdb" in captured.get()
+
+
+def test_the_head_of_the_chain_stands_on_a_line_of_its_own() -> None:
+    figures = replace(EMPTY, chain=(3, "a" * 64))
+    console = Console(width=80, no_color=True)
+    with console.capture() as captured:
+        console.print(render_headline(figures, Path("northstar.duckdb")))
+
+    lines = [line.strip() for line in captured.get().splitlines()]
+    assert lines[-1] == "a" * 64
+    assert lines[-2].startswith("Entry 3 is the head")
+    assert "head" not in _text(EMPTY)
+
+
+def test_the_head_is_that_of_the_publication(make_file: MakeFile) -> None:
+    told = """
+        alter table ops.published_at add column chain_entries bigint;
+        alter table ops.published_at add column chain_head varchar;
+        update ops.published_at set chain_entries = 2, chain_head = 'abc';
+    """
+    assert headline(make_file(told)).chain == (2, "abc")
+
+
+def test_a_publication_of_before_the_chain_has_no_head(make_file: MakeFile) -> None:
+    assert headline(make_file()).chain is None
