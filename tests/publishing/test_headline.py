@@ -227,4 +227,4 @@ def test_the_head_is_that_of_the_publication(make_file: MakeFile) -> None:
 
 
 def test_a_publication_of_before_the_chain_has_no_head(make_file: MakeFile) -> None:
-    assert headline(make_file()).chain is None
+    assert headline(make_file("")).chain is None
