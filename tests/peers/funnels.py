@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from tests.peers.activity import refuse_unknown
 from tests.peers.cases import Case, Question, Rows, UnsupportedError, jinja, literal
-from tests.peers.filters import event_condition
+from tests.peers.filters import conditions, event_condition
 from tests.peers.ranges import Calendar
 
 _ORDERS: Final = ("ordered", "strict", "unordered")
@@ -58,7 +58,7 @@ def funnel(case: Case) -> Question:
         for number, step in enumerate(query["steps"], 1)
     ]
     arguments: dict[str, Any] = {
-        "relation": case.relation(query.get("unit") or "person"),
+        "relation": _filtered(case, query.get("unit") or "person"),
         "steps": steps,
         "window_seconds": _window(query),
         "order": order,
@@ -79,6 +79,12 @@ def funnel(case: Case) -> Question:
         [f"{{{{ funnel({given}) }}}}", f"{{{{ funnel_attempts({given}) }}}}"],
         lambda results: list(_differences(case, *results)),
     )
+
+
+def _filtered(case: Case, unit: str) -> str:
+    """The events that the query's filters leave: no others lie between the steps, either."""
+    kept = " and ".join(conditions(case, case.query.get("properties"))) or "true"
+    return f"(select * from {case.relation(unit)} where {kept}) as kept"
 
 
 def _held(names: Any) -> str | None:
