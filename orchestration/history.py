@@ -35,8 +35,8 @@ def verified(settings: Settings, known_head: str | None = None) -> list[str]:
         wrong += [f"The chain of {school} exports: {finding}" for finding in findings]
         if chain.head is not None and not findings:
             said.append(
-                f"The chain of {school} exports is unchanged: {chain.head.number:,} entries, "
-                f"head {chain.head.hash}."
+                f"The chain of {school} exports is unchanged: {chain.head.number:,} "
+                f"{'entry' if chain.head.number == 1 else 'entries'}, head {chain.head.hash}."
             )
     if known_head is not None and not any(known_head in chain.hashes for chain in found):
         wrong.append(
