@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,7 +22,7 @@ from tests.dbt_project.coming_back import (
     counted_per_period,
     lifecycle,
 )
-from tests.dbt_project.harness import School
+from tests.dbt_project.harness import School, key
 
 # Clocks change by an hour within the weeks of events, in Havana at midnight; Chatham is 45 minutes
 # off the hour.
@@ -403,3 +404,40 @@ def test_sessions_end_with_silence_and_are_dated_by_their_start(school: School) 
     relation = f"(values {values}) as events ({names})"
     query = call("sessions", relation=relation, is_mobile="is_phone", as_of="2024-04-02")
     assert sorted(school.run_sql(query)) == sessions_of(events)
+
+
+# -- the events of learners -----------------------------------------------------------------------
+
+
+def test_events_have_the_learners_of_learner_days(tmp_path: Path) -> None:
+    """Charts of hours and properties read `int_events`, others learner days: of the same people."""
+    school = School(tmp_path)
+    school.exported_at("2024-04-01 00:00:00")
+    school.means(lesson="learning")
+    lesson = {"event_type": "lesson", "device_key": key("d1")}
+    school.load_events(
+        [
+            lesson | {"event_at": "2024-03-29 17:59:00"},  # before the sign-in on the same device
+            lesson | {"event_at": "2024-03-30 17:00:00", "user_key": key("a1")},
+            lesson | {"event_at": "2024-03-31 16:59:00", "user_key": key("a1")},
+            lesson
+            | {"event_at": "2024-03-30 17:00:00", "user_key": key("b1"), "is_excluded": True},
+        ]
+    )
+    school.build_models("+fct_learner_days", "+int_as_of")
+    by_days, by_events, rolling = (
+        school.run_sql(f"{{{{ retention({arguments}, period='day') }}}}")
+        for arguments in (
+            "learner_days=ref('fct_learner_days'), start_event='is_learning'",
+            "ref('int_events'), 'is_learning'",
+            "ref('int_events'), 'is_learning', clock='rolling'",
+        )
+    )
+    assert sorted(by_days) == sorted(by_events)
+    # 17:59, and 17:00 the next day: day 1 begins at 17:00. The clocks of Paris lose an hour then.
+    assert [(index, size, back) for _, index, size, back, _ in sorted(rolling)] == [
+        (0, 1, 1),
+        (1, 1, 1),
+        (2, 1, 0),
+        (3, 1, 0),
+    ]
