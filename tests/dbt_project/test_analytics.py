@@ -92,6 +92,14 @@ def school(tmp_path_factory: pytest.TempPathFactory) -> School:
             "survival: min_at_risk is '0'; it takes a whole number, 1 or more",
         ),
         (
+            "survival('x', 'segment', none, 'ended')",
+            "survival: duration is 'None'; it takes an SQL expression",
+        ),
+        (
+            "attribution('x', 'y', model='last', lookback_days=-1)",
+            "attribution: lookback_days is '-1'; it takes a whole number, 0 or more",
+        ),
+        (
             "attribution('x', 'y', model='best', lookback_days=30)",
             "attribution: model is 'best'; it takes first, last, linear",
         ),
@@ -125,7 +133,7 @@ def school(tmp_path_factory: pytest.TempPathFactory) -> School:
         ),
         (
             "funnel('x', [['a', 'true'], ['b', 'true']], 60, hold_constant=3)",
-            "funnel: hold_constant is '3'; it takes an SQL condition",
+            "funnel: hold_constant is '3'; it takes an SQL expression",
         ),
         (
             "funnel('x', [['a', 'true'], ['b', 'true']], 60, from_day=20240101)",

@@ -130,3 +130,20 @@
     {%- else -%} {{ start_of_day(as_day(macro_name, argument, value), zone) }}
     {%- endif -%}
 {%- endmacro %}
+
+
+{% macro check_expression(macro_name, argument, value) -%}
+    {%- if value is not string or not value | trim -%}
+        {{
+            exceptions.raise_compiler_error(
+                macro_name
+                ~ ": "
+                ~ argument
+                ~ " is '"
+                ~ value
+                ~ "'; it takes an SQL expression on the columns of the relation, such as a "
+                ~ "column's name"
+            )
+        }}
+    {%- endif -%}
+{%- endmacro %}

@@ -102,7 +102,7 @@
     {%- do check_funnel_steps(steps) -%}
     {%- do check_funnel_exclusions(exclusions, steps | length) -%}
     {%- if hold_constant is not none -%}
-        {%- do check_condition("funnel", "hold_constant", hold_constant) -%}
+        {%- do check_expression("funnel", "hold_constant", hold_constant) -%}
     {%- endif -%}
     {%- set as_of_at = (
         "(select as_of_at from " ~ ref("int_as_of") ~ ")"

@@ -14,6 +14,8 @@
 {% macro survival(relation, segment, duration, is_ended, min_at_risk=none) %}
     {%- set min_at_risk = var("min_at_risk") if min_at_risk is none else min_at_risk -%}
     {%- do check_whole("survival", "min_at_risk", min_at_risk | int(default=0), 1) -%}
+    {%- do check_expression("survival", "segment", segment) -%}
+    {%- do check_expression("survival", "duration", duration) -%}
     {%- do check_condition("survival", "is_ended", is_ended) -%}
     {%- set z = 1.959963984540054 -%}
     with
@@ -59,9 +61,8 @@
                 and survival_grid.months = survival_counts.months
         ),
 
-        -- The product of (1 - ended / at_risk) as a sum of logarithms; a month that everybody
-        -- ended in has
-        -- none, and brings the curve to 0 for good.
+        -- The product of (1 - ended / at_risk) as a sum of logarithms; a month in which everybody
+        -- ended has none, and brings the curve to 0 for good.
         survival_terms as (
             select
                 segment,
