@@ -265,6 +265,20 @@ class RetentionTruth(_Figures):
     retained: int
 
 
+class AbsenteeismTruth(_Figures):
+    """Sessions with a mentor.
+
+    Attributes:
+        planned: sessions that were planned and not cancelled.
+        missed: those of them that the learner did not come to.
+        cancelled: sessions that were called off.
+    """
+
+    planned: int
+    missed: int
+    cancelled: int
+
+
 class Truth(_Figures):
     """Everything that the marts can be held against."""
 
@@ -292,6 +306,7 @@ class Truth(_Figures):
     courses: dict[str, CourseTruth]
     courses_listed: int
     week_4_retention: RetentionTruth
+    absenteeism: AbsenteeismTruth
 
 
 # -- career outcomes: definitions.md, section 1 ----------------------------------------------------
@@ -753,6 +768,16 @@ def retention_truth(rows: Iterable[Row], period: Period) -> RetentionTruth:
     complete = [own for own in weeks.values() if min(own) + 4 < this_week]
     return RetentionTruth(
         learners=len(complete), retained=sum(min(own) + 4 in own for own in complete)
+    )
+
+
+def absenteeism_truth(rows: Iterable[Row]) -> AbsenteeismTruth:
+    """Planned sessions; each is planned once, and then missed, cancelled or held."""
+    counts = Counter(row.event_type for row in rows if row.client.person is not None)
+    return AbsenteeismTruth(
+        planned=counts["session_planned"] - counts["session_cancelled"],
+        missed=counts["session_missed"],
+        cancelled=counts["session_cancelled"],
     )
 
 

@@ -36,6 +36,7 @@ from orchestration.demo.truth import (
     EventTruth,
     FileTruth,
     Truth,
+    absenteeism_truth,
     course_truth,
     event_truth,
     group_truth,
@@ -170,6 +171,7 @@ def _write_exports(landing: Path, learners: int, period: Period, months: int, se
         courses=course_truth(journal.rows),
         courses_listed=listed_courses(),
         week_4_retention=retention_truth(journal.rows, period),
+        absenteeism=absenteeism_truth(journal.rows),
     )
 
 

@@ -195,6 +195,19 @@ def test_week_4_retention_of_learning(demo: Demo, people: list[dict[str, Any]]) 
     )
 
 
+def test_absenteeism_of_planned_sessions(demo: Demo, people: list[dict[str, Any]]) -> None:
+    fates: dict[str, set[str]] = defaultdict(set)
+    for row in people:
+        if row["event_type"].startswith("session_"):
+            fates[row["event_properties"]["mentoring_id"]].add(row["event_type"])
+    held = [fate for fate in fates.values() if "session_cancelled" not in fate]
+    told = demo.truth.absenteeism
+    assert all("session_planned" in fate for fate in fates.values())
+    assert told.planned == len(held) > 0
+    assert told.missed == sum("session_missed" in fate for fate in held) > 0
+    assert told.cancelled == len(fates) - len(held) > 0
+
+
 # -- subscriptions ---------------------------------------------------------------------------------
 
 

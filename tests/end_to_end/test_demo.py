@@ -91,6 +91,7 @@ def test_the_published_file_opens_and_holds_every_mart(school: School, output: s
         "outcomes.published_history",
         "nps.agg_nps",
         "retention.agg_retention",
+        "retention.agg_absenteeism",
         "acquisition.agg_signups",
         "ops.loaded_files",
         "ops.published_at",
@@ -187,6 +188,21 @@ def test_placement_and_income_are_those_that_the_demo_holds(
     assert dict(flagged) == sum(
         (Counter(paid.implausible) for paid in truth.income.values()), Counter()
     )
+
+
+def test_coming_back_and_staying_away_are_those_that_the_demo_holds(
+    school: School, truth: Truth, output: str
+) -> None:
+    assert output
+    retention, absenteeism = truth.week_4_retention, truth.absenteeism
+    assert school.query(
+        "select cohort_sizes, retained from retention.agg_retention_overall "
+        "where definition = 'learning_weekly' and interval_index = 4"
+    ) == [(retention.learners, retention.retained)]
+    assert school.query(
+        "select sum(planned)::bigint, sum(missed)::bigint, sum(cancelled)::bigint "
+        "from retention.agg_absenteeism"
+    ) == [(absenteeism.planned, absenteeism.missed, absenteeism.cancelled)]
 
 
 def test_assets_carry_rows_columns_and_where_columns_come_from(
