@@ -149,12 +149,12 @@ def relation_of(zone: str) -> str:
 
 
 def choices() -> list[tuple[dict[str, Any], Retention]]:
-    """Every mode, clock, kind of cohort and period, each in two zones and with other details."""
+    """Every mode, clock, kind of cohort and period, a third of them in two zones."""
     chance = random.Random(6)
     found = []
     every = list(itertools.product(MODES, CLOCKS, COHORTS, PERIODS))
     zones = ["Europe/Paris"] * len(every) + ["America/Havana", "Pacific/Chatham"] * len(every)
-    for zone, (mode, clock, cohorts, period) in zip(zones, every + every, strict=False):
+    for zone, (mode, clock, cohorts, period) in zip(zones, every + every[::3], strict=False):
         first = ZONES[zone]
         day = (first + timedelta(days=DAYS - 3 + chance.randrange(3))).date()
         as_of = start_of_day(day, zone)
@@ -213,7 +213,7 @@ def test_retention_is_that_of_one_learner_after_the_other(school: School) -> Non
     built = school.run_all([call("retention", **given) for given, _ in every])
     for (given, definition), rows in zip(every, built, strict=True):
         assert sorted(rows) == definition.triangle(), given
-    assert sum(len(rows) for rows in built) > 5_000
+    assert sum(len(rows) for rows in built) > 2_000
 
 
 def test_overall_retention_counts_complete_cohorts_only(school: School) -> None:
@@ -221,7 +221,7 @@ def test_overall_retention_counts_complete_cohorts_only(school: School) -> None:
     built = school.run_all([call("retention_overall", **given) for given, _ in every])
     for (given, definition), rows in zip(every, built, strict=True):
         assert sorted(rows) == definition.overall(), given
-    assert sum(len(rows) for rows in built) > 200
+    assert sum(len(rows) for rows in built) > 100
 
 
 def test_lifecycle_and_stickiness_are_those_of_one_learner_after_the_other(school: School) -> None:
@@ -344,8 +344,8 @@ def test_events_are_read_where_learner_days_cannot_answer(
 
 
 def test_the_events_are_scanned_once(school: School) -> None:
-    every = [call("retention", **given) for given, _ in choices()[:48]]
-    every += [call("retention_overall", **given) for given, _ in choices()[:48:3]]
+    every = [call("retention", **given) for given, _ in choices()[:48:2]]
+    every += [call("retention_overall", **given) for given, _ in choices()[1:48:5]]
     every += [call(name, relation=EVENTS, **given) for name, given in charts()]
     with school.connection() as connection:
         for query in school.compile_all(every):
