@@ -34,9 +34,10 @@ $(INSTALLED): requirements.lock
 run: install  ## Load what is new in the landing folder, build, check and publish.
 	@$(BIN)/python -m orchestration run
 
-# By file: what a file sets up, such as a run of the whole job, is then set up once.
+# By file: what a file sets up, such as a run of the whole job, is then set up once. In the order of
+# tests/conftest.py: left to itself xdist would keep the longest for the end.
 test: install  ## Run all tests.
-	@$(BIN)/python -m pytest -q -n auto --dist loadfile --durations 10
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder --durations 10
 
 ui: install  ## Dagster's UI on http://127.0.0.1:3000; stop it with Ctrl-C.
 	@home=$$($(BIN)/python -m orchestration home) \

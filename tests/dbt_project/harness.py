@@ -88,7 +88,8 @@ def parsed_project() -> tuple[Any, Path]:
     """
     target = Path(tempfile.mkdtemp(prefix="northstar-dbt-"))
     os.environ.setdefault("NORTHSTAR_WAREHOUSE", str(target / "warehouse.duckdb"))
-    result = dbtRunner().invoke(["parse", *_arguments(target)])
+    with quickened(heard=()):
+        result = dbtRunner().invoke(["parse", *_arguments(target)])
     if not result.success:
         raise AssertionError(f"dbt cannot parse the project: {result.exception}")
     return result.result, target

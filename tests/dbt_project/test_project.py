@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from orchestration.settings import DBT_PROJECT_DIR, REPOSITORY
 from tests.dbt_project.harness import parsed_project
@@ -37,6 +38,24 @@ def test_every_mart_has_a_contract_whose_columns_are_all_described(manifest: Any
         types = {column.data_type.lower() for column in mart.columns.values()}
         # Older drivers of BI tools cannot read these.
         assert not types & {"hugeint", "uhugeint", "variant"}, mart.name
+
+
+def test_no_yaml_says_a_thing_twice() -> None:
+    """Of two keys of one name YAML keeps the last, without a word."""
+    for path in sorted((DBT_PROJECT_DIR / "models").rglob("*.yml")):
+        _refuse_twins(yaml.compose(path.read_text()), path)
+
+
+def _refuse_twins(node: yaml.Node | None, path: Path) -> None:
+    if isinstance(node, yaml.MappingNode):
+        names = [name.value for name, _ in node.value if isinstance(name, yaml.ScalarNode)]
+        twins = {name for name in names if names.count(name) > 1}
+        assert not twins, f"{path.name}, line {node.start_mark.line + 1}: {twins}"
+        for _, value in node.value:
+            _refuse_twins(value, path)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            _refuse_twins(value, path)
 
 
 def test_every_mart_has_a_test_of_its_key(manifest: Any) -> None:
