@@ -254,7 +254,8 @@ def _read_lines(
                 contains(text, {literal(UNDECODABLE)}) as is_undecodable
             from csv_lines
             asof left join csv_pairs on csv_pairs.first_line <= csv_lines.line_number
-            where not {is_blank("text")}
+            -- A line of delimiters is a record without values, even where they are white space.
+            where (not {is_blank("text")} or contains(text, {literal(written.delimiter)}))
                 and (csv_pairs.last_line is null or csv_pairs.last_line < csv_lines.line_number)
             union all
             select first_line, fields,

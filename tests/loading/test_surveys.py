@@ -662,6 +662,7 @@ BLANKS = " \t\n\r\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{ZERO WIDTH NO-BRE
 @example(
     table=[["h", "i"], ["a", 'x"\n,"'], ["b", ""]], delimiter=",", ending="\n", all_quoted=False
 )
+@example(table=[["", ""]], delimiter="\t", ending="\n", all_quoted=False)
 @given(
     table=st.integers(1, 4).flatmap(
         lambda width: st.lists(
