@@ -142,51 +142,35 @@ with
             )
     ),
 
+    -- What chance alone spreads the answered of a reply by, before the groups' shares.
+    spreads as (
+        select
+            *,
+            case
+                when waiting > 1
+                then cast(answered as double) * (waiting - answered) / (waiting - 1)
+                else 0
+            end as spread
+        from replies
+        where answered > 0
+    ),
+
     terms as (
         select
             month,
             {%- for group in groups[:2] %}
                 {{ group }}_answered
                 - cast(answered as double) * {{ group }}_waiting / waiting as {{ group }}_excess,
-                case
-                    when waiting > 1
-                    then
-                        cast(answered as double)
-                        * (waiting - answered)
-                        / (waiting - 1)
-                        * {{ group }}_waiting
-                        / waiting
-                        * (waiting - {{ group }}_waiting)
-                        / waiting
-                    else 0
-                end as {{ group }}_variance,
             {%- endfor %}
-            case
-                when waiting > 1
-                then
-                    - cast(answered as double)
-                    * (waiting - answered)
-                    / (waiting - 1)
-                    * premium_waiting
-                    / waiting
-                    * free_waiting
-                    / waiting
-                else 0
-            end as covariance,
-            case
-                when waiting > 1
-                then
-                    cast(answered as double)
-                    * (waiting - answered)
-                    / (waiting - 1)
-                    * no_account_waiting
-                    / waiting
-                    * (waiting - no_account_waiting)
-                    / waiting
-                else 0
-            end as no_account_variance
-        from replies
-        where answered > 0
+            {%- for group in groups %}
+                spread
+                * {{ group }}_waiting
+                / waiting
+                * (waiting - {{ group }}_waiting)
+                / waiting as {{ group }}_variance,
+            {%- endfor %}
+            - spread * premium_waiting / waiting * free_waiting / waiting as covariance
+        from spreads
     ),
 
     -- All months together are compared month by month too, so that busy months do not count as slow
