@@ -10,12 +10,13 @@ UV := uv==0.13.9
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+TOOLED := $(VENV)/.tooled
 HOST := 127.0.0.1
 PORT := 3000
 SQL := dbt_project/models dbt_project/macros dbt_project/tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test ui lint format clean lock show-line verify history
+.PHONY: help install tools run test ui lint format clean lock show-line verify history
 
 help:  ## List the commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +30,14 @@ $(INSTALLED): requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(UV) \
 		&& $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock \
 		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+tools: $(TOOLED)
+
+$(TOOLED): requirements-tools.lock $(INSTALLED)
+	@echo "Installing what measuring and auditing need (once) …"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-tools.lock \
+		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-tools.lock
 	@touch $@
 
 run: install  ## Load what is new in the landing folder, build, check and publish.
@@ -60,6 +69,9 @@ clean: install  ## Remove what runs made; never own exports, never data/state.
 lock: install  ## Pin and hash the newest versions that pyproject.toml allows.
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-strip-extras --upgrade --quiet -o requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --extra dev --extra tools --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-strip-extras --upgrade --quiet \
+		--constraint requirements.lock -o requirements-tools.lock
 
 verify: install  ## Verify that what was once published is unchanged: make verify [HEAD=...]
 	@$(BIN)/python -m orchestration verify $(HEAD)
