@@ -9,7 +9,7 @@ import pytest
 _TESTS = Path(__file__).parent
 # After the fast ones, which come first: the longest, and then many middling ones, so that no core
 # is left alone with a long one at the end.
-_LAST = ("end_to_end", "defs", "transforming", "demo", "dbt_project")
+_LAST = ("torture", "end_to_end", "defs", "transforming", "demo", "dbt_project")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
