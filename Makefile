@@ -16,7 +16,7 @@ PORT := 3000
 SQL := dbt_project/models dbt_project/macros dbt_project/tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install tools run test torture ui lint format clean lock show-line verify history
+.PHONY: help install tools run test torture bench ui lint format clean lock show-line verify history
 
 help:  ## List the commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ test: install  ## Run all tests.
 
 torture: install  ## Do the damage in full: kills, broken files, readers. Takes long; `make test` has it short.
 	@NORTHSTAR_TORTURE=full $(BIN)/python -m pytest -q -n auto --dist loadfile --durations 10 tests/torture
+
+bench: tools  ## Measure what things cost: make bench [ONLY=days] [ARGS="--help"]
+	@$(BIN)/python -m benchmarks $(ONLY) $(ARGS)
 
 ui: install  ## Dagster's UI on http://127.0.0.1:3000; stop it with Ctrl-C.
 	@home=$$($(BIN)/python -m orchestration home) \

@@ -1,4 +1,4 @@
-"""Times a funnel of four steps against a scan that sorts the events: `python -m benchmarks.funnel`.
+"""Times a funnel of four steps against a scan that sorts the events: `make bench ONLY=funnel`.
 
 Both are run in turn on the same synthetic events, so that a noisy machine is noisy for both; the
 ratio of a turn is what counts. The scan numbers each learner's events in order of time, which is
@@ -11,14 +11,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import platform
-import statistics
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
 
+from benchmarks.report import Figure, at_most, figure_of_turns
 from benchmarks.synthetic import write_events
 from tests.dbt_project.harness import School
 
@@ -51,8 +51,8 @@ def seconds(connection: duckdb.DuckDBPyConnection, sql: str) -> float:
     return time.perf_counter() - start
 
 
-def main() -> None:
-    """Print a line a turn, and the median ratio."""
+def figures(arguments: Sequence[str] = ()) -> list[Figure]:
+    """Print a line a turn; returns the ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=50_000_000)
     parser.add_argument("--learners", type=int, default=1_000_000)
@@ -62,7 +62,7 @@ def main() -> None:
         "--common", action="store_true", help="a funnel of the four most common events"
     )
     parser.add_argument("--memory", default="6GB")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="northstar-benchmark-") as name:
         folder = Path(name)
         sql = compiled_funnel(
@@ -72,14 +72,17 @@ def main() -> None:
             str(folder / "events.duckdb"), config={"memory_limit": options.memory}
         )
         write_events(connection, options.events, options.learners)
-        print(f"{platform.machine()}, duckdb {duckdb.__version__}, {options.events:,} events")
         ratios = []
         for _ in range(options.turns):
             scan, funnel = seconds(connection, SCAN), seconds(connection, sql)
             ratios.append(funnel / scan)
             print(f"sorting scan {scan:.2f} s, funnel {funnel:.2f} s, ratio {ratios[-1]:.2f}")
-        print(f"median ratio {statistics.median(ratios):.2f}, best {min(ratios):.2f}")
-
-
-if __name__ == "__main__":
-    main()
+    return [
+        figure_of_turns(
+            "funnel",
+            f"{options.order} funnel of four steps, against a scan that sorts the events",
+            f"{options.events:,} events",
+            ratios,
+            at_most(2),
+        )
+    ]

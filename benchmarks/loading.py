@@ -1,4 +1,4 @@
-"""Times the whole load against unzipping alone: `python -m benchmarks.loading`.
+"""Times the whole load against unzipping alone: `make bench ONLY=loading`.
 
 The exports have the shape and width of Amplitude's (about 1.4 kB a line), and the learners are few
 enough to come back. Both are run in turn, so that a noisy machine is noisy for both; the ratio of a
@@ -12,21 +12,18 @@ import argparse
 import gzip
 import json
 import os
-import platform
 import random
 import shutil
-import statistics
 import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
-
+from benchmarks.report import Figure, at_most, figure_of_turns
 from orchestration.contracts import read_contracts
 from orchestration.landing import take_inventory
 from orchestration.loading import connect, load_landing, stamp_run
@@ -134,20 +131,19 @@ def load(settings: Settings) -> None:
         )
 
 
-def main() -> None:
-    """Print a line a turn, and the median ratio."""
+def figures(arguments: Sequence[str] = ()) -> list[Figure]:
+    """Print a line a turn; returns the ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--files", type=int, default=40)
     parser.add_argument("--turns", type=int, default=5)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="northstar-benchmark-") as name:
         folder = Path(name)
         settings = Settings(data_dir=folder / "data", sources_dir=folder / "sources")
         settings.sources.mkdir()
         (settings.sources / "plan.yml").write_text(_PLAN)
         write_exports(settings.landing / "amplitude", options.events, options.files)
-        print(f"{platform.machine()}, duckdb {duckdb.__version__}, {options.events:,} events")
         costs: list[Cost] = []
         ratios, processor_ratios = [], []
         for _ in range(options.turns):
@@ -162,11 +158,13 @@ def main() -> None:
                 f"zcat {unzipping.clock:.2f} s, load {loading.clock:.2f} s, "
                 f"ratio {ratios[-1]:.2f}; of processor time {processor_ratios[-1]:.2f}"
             )
-        print(
-            f"median ratio {statistics.median(ratios):.2f}, best {min(ratios):.2f}; "
-            f"of processor time {statistics.median(processor_ratios):.2f}"
+    return [
+        figure_of_turns(
+            "loading",
+            "the whole load, against zcat of the same files on two cores",
+            f"{options.events:,} events in {options.files} files",
+            ratios,
+            at_most(1.5),
+            note=f"of processor time {min(processor_ratios):.2f} to {max(processor_ratios):.2f}",
         )
-
-
-if __name__ == "__main__":
-    main()
+    ]

@@ -1,4 +1,4 @@
-"""Times the decisions about career outcomes: `python -m benchmarks.outcomes`.
+"""Times the decisions about career outcomes: `make bench ONLY=outcomes`.
 
 Against the simplest thing that looks at every report of every learner in order of date:
 
@@ -17,8 +17,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
-import statistics
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +26,7 @@ import duckdb
 from dbt.cli.main import dbtRunner
 
 from benchmarks.loading import Cost, measured
+from benchmarks.report import Figure, at_most, figure_of_turns
 from orchestration.settings import DBT_PROJECT_DIR
 
 _DECISIONS, _MART = "int_outcomes__decisions", "fct_outcome_reports"
@@ -96,14 +95,14 @@ def compiled(warehouse: Path, models: Sequence[str]) -> dict[str, str]:
     return {item.node.name: item.node.compiled_code for item in done.results}
 
 
-def main() -> None:
-    """Print a line a turn, and the median ratio."""
+def figures(arguments: Sequence[str] = ()) -> list[Figure]:
+    """Print a line a turn; returns the ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--reports", type=int, default=1_000_000)
     parser.add_argument("--learners", type=int, help="default: 3 for every 10 reports")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--memory", default="8GB", help="DuckDB's memory limit")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     learners = options.learners or max(options.reports * 3 // 10, 1)
     with tempfile.TemporaryDirectory(prefix="northstar-benchmark-") as name:
         warehouse = Path(name) / "warehouse.duckdb"
@@ -118,15 +117,19 @@ def main() -> None:
             found = connection.execute(
                 "select count(distinct learner_key) from intermediate.int_outcomes__reports"
             ).fetchall()[0][0]
-            print(
-                f"{platform.machine()}, duckdb {duckdb.__version__}, {options.reports:,} reports "
-                f"of {found:,} learners"
-            )
             ratios: list[float] = []
             for _ in range(options.turns):
                 costs = _turn(connection, models)
                 ratios.append(_told(costs))
-        print(f"median ratio {statistics.median(ratios):.2f}, best {min(ratios):.2f}")
+    return [
+        figure_of_turns(
+            "outcomes",
+            "decisions about reports, against a list of each learner's dates",
+            f"{options.reports:,} reports of {found:,} learners",
+            ratios,
+            at_most(8),
+        )
+    ]
 
 
 def _turn(connection: duckdb.DuckDBPyConnection, models: dict[str, str]) -> list[Cost]:
@@ -157,7 +160,3 @@ def _told(costs: Sequence[Cost]) -> float:
         flush=True,
     )
     return clock
-
-
-if __name__ == "__main__":
-    main()

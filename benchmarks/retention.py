@@ -1,4 +1,4 @@
-"""Times the weekly retention mart against plain queries: `python -m benchmarks.retention`.
+"""Times the weekly retention mart against plain queries: `make bench ONLY=retention`.
 
 The mart's macro is compiled by dbt and run on two inputs: the learner days that the mart reads,
 and the events themselves. Against each stands the shortest plain query that gives the same numbers.
@@ -12,14 +12,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import platform
-import statistics
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
 
+from benchmarks.report import Figure, at_most, figure_of_turns
 from benchmarks.synthetic import write_events
 from tests.dbt_project.harness import School
 
@@ -101,15 +101,15 @@ def time_query(connection: duckdb.DuckDBPyConnection, table: str, sql: str) -> t
     return time.perf_counter() - start, time.process_time() - processor_start
 
 
-def main() -> None:
-    """Print a line a turn, and the median ratio of each input."""
+def figures(arguments: Sequence[str] = ()) -> list[Figure]:
+    """Print a line a turn; returns the ratio of each input."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=5_000_000)
     parser.add_argument("--learners", type=int, default=0, help="default: one for 50 events")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--inputs", nargs="+", choices=list(_INPUTS), default=list(_INPUTS))
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     learners = options.learners or max(options.events // 50, 1)
     with tempfile.TemporaryDirectory(prefix="northstar-benchmark-") as name:
         folder = Path(name)
@@ -122,40 +122,38 @@ def main() -> None:
                 connection.execute(f"select count(*) from {table}").fetchall()[0][0]
                 for table in ("events", "learner_days")
             ]
-            print(
-                f"{platform.machine()}, {options.threads} threads, duckdb {duckdb.__version__}, "
-                f"{counts[0]:,} events of {learners:,} learners, {counts[1]:,} learner days"
-            )
-            for each, mart in marts.items():
-                plain = _INPUTS[each][1]
-                compare(connection, each, mart, plain, options.turns)
+            size = f"{counts[0]:,} events, {counts[1]:,} learner days"
+            return [
+                compare(connection, each, size, mart, _INPUTS[each][1], options.turns)
+                for each, mart in marts.items()
+            ]
 
 
 def compare(
-    connection: duckdb.DuckDBPyConnection, name: str, mart: str, plain: str, turns: int
-) -> None:
+    connection: duckdb.DuckDBPyConnection, name: str, size: str, mart: str, plain: str, turns: int
+) -> Figure:
     """Check that both give the same numbers, then time them in turn."""
     time_query(connection, "mart", mart)
     time_query(connection, "plain", plain)
     ((different,),) = connection.execute(_DIFFERENT).fetchall()
     if different:
         raise AssertionError(f"from {name}, {different} cells differ")
-    ratios = []
+    elapsed, processor = [], []
     for _ in range(turns):
         plain_seconds = time_query(connection, "plain", plain)
         mart_seconds = time_query(connection, "mart", mart)
-        elapsed, processor = (
-            ours / theirs for ours, theirs in zip(mart_seconds, plain_seconds, strict=True)
-        )
-        ratios.append((elapsed, processor))
+        elapsed.append(mart_seconds[0] / plain_seconds[0])
+        processor.append(mart_seconds[1] / plain_seconds[1])
         print(
             f"from {name}: plain {plain_seconds[0]:.2f} s, mart {mart_seconds[0]:.2f} s, "
-            f"ratio {elapsed:.2f}, of processor time {processor:.2f}",
+            f"ratio {elapsed[-1]:.2f}, of processor time {processor[-1]:.2f}",
             flush=True,
         )
-    elapsed, processor = (statistics.median(each) for each in zip(*ratios, strict=True))
-    print(f"from {name}: median ratio {elapsed:.2f}, of processor time {processor:.2f}")
-
-
-if __name__ == "__main__":
-    main()
+    return figure_of_turns(
+        "retention",
+        f"weekly retention from {name}, against the shortest plain query",
+        size,
+        elapsed,
+        at_most(1.2),
+        note=f"of processor time {min(processor):.2f} to {max(processor):.2f}",
+    )
