@@ -6,7 +6,7 @@ import argparse
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import date, datetime
 from uuid import uuid4
 
@@ -27,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code. What a user can put right is told in one sentence."""
     options = _parser().parse_args(arguments)
     try:
-        _COMMANDS[options.command](read_settings(), options)
+        with _alerting(options):
+            _COMMANDS[options.command](read_settings(), options)
     except NorthstarError as error:
         print(error, file=sys.stderr)
         return 1
@@ -37,10 +38,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def run(settings: Settings, _: argparse.Namespace) -> None:
+def _alerting(options: argparse.Namespace) -> AbstractContextManager[None]:
+    """Cron may have called: whatever ends a run reaches a person."""
+    if options.command != "run":
+        return nullcontext()
+    from orchestration.watching import failures_alerted
+
+    return failures_alerted(options.run_id)
+
+
+def run(settings: Settings, options: argparse.Namespace) -> None:
     """Bring the published file up to date with the landing folder, and print its figures."""
-    run_id = str(uuid4())
+    from orchestration.watching import watch
+
+    run_id = options.run_id
     with Display() as display, listening(display.hear):
+        watch(settings)
 
         def tell_who_holds_the_lock(holder: Holder) -> None:
             display.status(f"Waiting for another rebuild: {holder}")
@@ -58,6 +71,7 @@ def run(settings: Settings, _: argparse.Namespace) -> None:
                 from orchestration.rebuilding import rebuild
 
                 rebuild(settings, run_id, display)
+        watch(settings)
         path = published_file(settings)
         display.show("", render_headline(headline(path), path))
 
@@ -143,6 +157,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, function in _COMMANDS.items():
         command = commands.add_parser(name, help=function.__doc__, description=function.__doc__)
+        if name == "run":
+            command.set_defaults(run_id=str(uuid4()))
         if name == "show-line":
             command.add_argument("path", help="in the landing folder; `a.zip::member` inside a zip")
             command.add_argument("line", type=int, help="from 1")

@@ -6,6 +6,7 @@ import logging
 import os
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestration.display import Display
@@ -46,7 +47,9 @@ def rebuild(settings: Settings, run_id: str, display: Display) -> None:
     from dagster._core.errors import DagsterExecutionInterruptedError
 
     from orchestration.definitions import defs
+    from orchestration.defs.automation.alerts import end_of
     from orchestration.event_log import connections_kept
+    from orchestration.watching import tell_safely
 
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     with dg.DagsterInstance.get() as instance, connections_kept(instance):
@@ -61,8 +64,16 @@ def rebuild(settings: Settings, run_id: str, display: Display) -> None:
             )
         except DagsterExecutionInterruptedError:
             raise KeyboardInterrupt from None
-        except dg.DagsterError as error:
-            raise _in_one_sentence(error) from error
+        except Exception as error:
+            cause = _in_one_sentence(error)
+            # Whoever called knows the cause, too, but not which checks failed.
+            end = end_of(instance, run_id)
+            errors = [*end.errors, (type(cause).__name__, str(cause))]
+            tell_safely(replace(end, succeeded=False, errors=errors))
+            if cause is error:
+                raise
+            raise cause from error
+        tell_safely(end_of(instance, run_id))
 
 
 class _Narrator:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from orchestration.errors import SettingsError
@@ -116,6 +117,92 @@ class Settings(BaseSettings):
         return REPOSITORY / self.dbt_target_dir.expanduser()
 
 
+class AlertSettings(BaseSettings):
+    """Whom to tell when something is wrong: `NORTHSTAR_ALERT_*`.
+
+    Apart from the others, so that a wrong one among those can still be told.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="NORTHSTAR_ALERT_",
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,
+        populate_by_name=True,
+    )
+
+    data_dir: Path = Field(Path("data"), validation_alias="NORTHSTAR_DATA_DIR")
+    webhook: SecretStr | None = Field(None, description="Address that alerts are posted to.")
+    webhook_format: Literal["text", "json"] = Field(
+        "text", description="`text` for Slack and its like; `json` adds fields for programs."
+    )
+    email_to: str | None = Field(None, description="Addresses, with commas between them.")
+    email_from: str | None = Field(None, description="The sender; default the first recipient.")
+    smtp_host: str | None = Field(None, description="The mail server.")
+    smtp_port: int = Field(587, ge=1, le=65535, description="Of the mail server.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field("starttls")
+    smtp_user: str | None = Field(None, description="Where the mail server asks for one.")
+    smtp_password: SecretStr | None = Field(None, description="Of that user.")
+    timeout_seconds: float = Field(10, gt=0, le=30, description="Of one attempt to deliver.")
+    stale_hours: float = Field(72, ge=0, description="Exports older than this; 0 for never.")
+
+    @field_validator("webhook")
+    @classmethod
+    def _is_address(cls, value: SecretStr | None) -> SecretStr | None:
+        # Never quoted: whoever knows the address of a webhook can write to it.
+        problem = "must be an address such as https://hooks.example.org/..."
+        if value is not None:
+            address = value.get_secret_value()
+            try:
+                parts = urlsplit(address)
+                is_known = parts.scheme in ("http", "https") and bool(parts.hostname)
+                is_known = is_known and parts.port != 0
+            except ValueError:
+                raise ValueError(problem) from None
+            if not is_known or not address.isascii() or not address.isprintable():
+                raise ValueError(problem)
+        return value
+
+    @field_validator("email_to", "email_from")
+    @classmethod
+    def _are_mail_addresses(cls, value: str | None) -> str | None:
+        for address in (value or "").split(",") if value is not None else ():
+            name, _, host = address.strip().rpartition("@")
+            if not name or not host or not address.strip().isprintable() or " " in address.strip():
+                raise ValueError("must be mail addresses such as ops@example.org, with commas")
+        return value
+
+    @model_validator(mode="after")
+    def _mail_is_complete(self) -> AlertSettings:
+        if self.email_to is not None and self.smtp_host is None:
+            raise ValueError("NORTHSTAR_ALERT_EMAIL_TO needs NORTHSTAR_ALERT_SMTP_HOST")
+        if self.smtp_password is not None and self.smtp_user is None:
+            raise ValueError("NORTHSTAR_ALERT_SMTP_PASSWORD needs NORTHSTAR_ALERT_SMTP_USER")
+        if self.smtp_user is not None and self.smtp_security == "none":
+            raise ValueError(
+                "NORTHSTAR_ALERT_SMTP_SECURITY=none would send the password readable: use "
+                "starttls or tls"
+            )
+        return self
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """Who gets e-mails; nobody by default."""
+        return tuple(address.strip() for address in (self.email_to or "").split(",") if address)
+
+    @property
+    def channels(self) -> tuple[Literal["webhook", "e-mail"], ...]:
+        """The ways to a person besides the log."""
+        webhook: tuple[Literal["webhook"], ...] = ("webhook",) if self.webhook else ()
+        mail: tuple[Literal["e-mail"], ...] = ("e-mail",) if self.recipients else ()
+        return (*webhook, *mail)
+
+    @property
+    def folder(self) -> Path:
+        """The log of alerts, and what is still to be delivered."""
+        return REPOSITORY / self.data_dir.expanduser() / "alerts"
+
+
 def read_settings() -> Settings:
     """Read the settings from the environment.
 
@@ -123,13 +210,38 @@ def read_settings() -> Settings:
         SettingsError: naming each variable that is wrong and what it should be. The value is not
             quoted, since it may be the secret.
     """
+    return _read(Settings)
+
+
+def read_alert_settings() -> AlertSettings:
+    """Read whom to tell from the environment.
+
+    Raises:
+        SettingsError: as `read_settings` does.
+    """
+    return _read(AlertSettings)
+
+
+_S = TypeVar("_S", bound=BaseSettings)
+
+
+def _read(kind: type[_S]) -> _S:
     try:
-        return Settings()
+        return kind()
     except ValidationError as error:
+        prefix = kind.model_config.get("env_prefix", "")
         wrong = "; ".join(
-            f"NORTHSTAR_{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']}"
+            f"{_variable(prefix, item['loc'])}{item['msg']}"
             for item in error.errors(include_input=False, include_url=False)
         )
         raise SettingsError(
             f"A setting is wrong. {wrong}. Correct the variable and run again."
         ) from None
+
+
+def _variable(prefix: str, location: tuple[int | str, ...]) -> str:
+    """The environment's variable that a field is read from; of several fields their text tells."""
+    name = "_".join(str(part) for part in location).upper()
+    if not name:
+        return ""
+    return f"{name if name.startswith('NORTHSTAR_') else prefix + name}: "

@@ -8,11 +8,16 @@ import re
 import dagster as dg
 import pytest
 
+from tests.alerting.servers import web_server
 from tests.end_to_end.conftest import School
 
 
 def digest(school: School) -> str:
     return hashlib.sha256(school.published.read_bytes()).hexdigest()
+
+
+def alerts(school: School) -> list[str]:
+    return (school.data / "alerts" / "alerts.log").read_text().splitlines()
 
 
 def last_run(school: School, monkeypatch: pytest.MonkeyPatch) -> tuple[dg.DagsterRun, set[str]]:
@@ -61,6 +66,7 @@ def test_a_dbt_test_that_only_warns_does_not_stop_it(school: School) -> None:
     assert done.returncode == 0, done.stderr
     assert "! a_matter_of_taste of core.dim_event_types" in done.stdout
     assert digest(school) != before
+    assert "check a_matter_of_taste of core.dim_event_types warns" in alerts(school)[-1]
 
 
 def test_a_failing_asset_check_stops_publishing(
@@ -69,8 +75,16 @@ def test_a_failing_asset_check_stops_publishing(
     before = digest(school)
     school.change_contracts()
 
-    failed = school.run(NORTHSTAR_MAX_QUARANTINED_SHARE="0")
+    with web_server() as web:
+        failed = school.run(
+            NORTHSTAR_MAX_QUARANTINED_SHARE="0", NORTHSTAR_ALERT_WEBHOOK=web.address
+        )
 
+    (alert,) = web.got
+    assert alert["text"].startswith("northstar: a run failed, nothing new was published\n- run ")
+    assert "check few_rows_are_quarantined of raw.quarantined_rows failed (found " in alert["text"]
+    assert "\n- PublishingError: Nothing was published, " in alert["text"]
+    assert " ERROR northstar: a run failed, nothing new was published" in alerts(school)[-1]
     assert failed.returncode == 1
     assert "Traceback" not in failed.stderr
     assert "Nothing was published, readers keep the old file" in failed.stderr

@@ -99,9 +99,10 @@ def test_automation_can_be_switched_on_and_the_job_be_launched(school: School, a
         location=LOCATION,
     )["repositoryOrError"]
     assert automation["schedules"] == [{"name": "daily", "scheduleState": {"status": "STOPPED"}}]
-    assert automation["sensors"] == [
-        {"name": "landing_files", "sensorState": {"status": "STOPPED"}}
-    ]
+    # What tells people of failures is on; what starts runs waits for somebody.
+    assert {
+        sensor["name"]: sensor["sensorState"]["status"] for sensor in automation["sensors"]
+    } == {"alerts": "RUNNING", "failed_runs": "RUNNING", "landing_files": "STOPPED"}
 
     on = ask(
         """

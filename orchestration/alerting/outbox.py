@@ -1,0 +1,220 @@
+"""What was told, and what is still to be delivered: nothing is lost, nothing is repeated.
+
+An alert is written to the log first, and in the same step it becomes owed to every channel that
+is configured. Whoever told it may forget it then: it is delivered at once, and, where that fails,
+again by whoever comes next (a sensor's tick, the next run), at growing distances, for two days.
+A kill between sending and noting it sends it once more, never not at all.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from orchestration.alerting.alerts import Alert
+from orchestration.alerting.findings import RunEnd, failed_checks
+from orchestration.durable import write_file
+from orchestration.settings import AlertSettings
+
+_GIVE_UP_AFTER = timedelta(days=2)
+_LONGEST_PAUSE = timedelta(hours=1)
+# What has not been told for so long may be told again.
+_FORGET_AFTER = timedelta(days=90)
+
+
+class _Owed(BaseModel):
+    """An alert that a channel has not taken yet."""
+
+    alert: Alert
+    channel: str
+    since: datetime
+    attempts: int = 0
+    not_before: datetime
+
+
+class _Memory(BaseModel):
+    """What outlives a process.
+
+    Attributes:
+        told: keys of alerts, and when they were told.
+        wrong: how much was wrong in the newest run, by check.
+        owed: what is still to be delivered.
+    """
+
+    told: dict[str, datetime] = {}
+    wrong: dict[str, float] = {}
+    owed: list[_Owed] = []
+
+
+@dataclass(frozen=True)
+class Undelivered:
+    """An attempt that failed, and whether another one follows."""
+
+    channel: str
+    reason: str
+    is_given_up: bool
+
+    def __str__(self) -> str:
+        after = "given up; see the log of alerts" if self.is_given_up else "tried again later"
+        return f"An alert was not delivered by {self.channel} ({self.reason}): {after}."
+
+
+def log_file(settings: AlertSettings) -> Path:
+    """Where every alert is written, whatever else is configured."""
+    return settings.folder / "alerts.log"
+
+
+def tell(settings: AlertSettings, alerts: Iterable[Alert], now: datetime) -> list[Alert]:
+    """Write alerts to the log and owe them to the channels, unless they were told before.
+
+    Args:
+        settings: whom to tell.
+        alerts: what is wrong now.
+        now: with a time zone.
+
+    Returns:
+        Those that are new.
+    """
+    wanted = list(alerts)
+    if not wanted:
+        return []
+    with _remembered(settings, now) as memory:
+        return _tell(settings, memory, wanted, now)
+
+
+def tell_of_checks(settings: AlertSettings, end: RunEnd, now: datetime) -> list[Alert]:
+    """Tell of checks that pass no longer, or are worse than in the run before; see `tell`."""
+    with _remembered(settings, now) as memory:
+        alert = failed_checks(end, memory.wrong)
+        told = _tell(settings, memory, [alert] if alert else [], now)
+        memory.wrong = {check.name: check.found for check in end.checks}
+    return told
+
+
+def deliver(
+    settings: AlertSettings, now: datetime, *, attempts: int = 1, pause_seconds: float = 1
+) -> list[Undelivered]:
+    """Deliver what is owed and due.
+
+    Args:
+        settings: the channels.
+        now: with a time zone.
+        attempts: how often to try now, for callers that do not come again soon.
+        pause_seconds: between them.
+
+    Returns:
+        What could not be delivered. It stays owed, unless it was given up.
+    """
+    due = _take_due(settings, now) if _memory_file(settings).exists() else ()
+    if not due:
+        return []
+    # Not before: clients of mail and web take their time to import.
+    from orchestration.alerting.channels import NotDelivered, send
+
+    failures: list[Undelivered] = []
+    for owed in due:
+        reason: str | None = f"{owed.channel} is configured no longer"
+        if owed.channel in settings.channels:
+            for attempt in range(attempts):
+                if attempt:
+                    time.sleep(pause_seconds)
+                try:
+                    send(owed.channel, settings, owed.alert)
+                except NotDelivered as error:
+                    reason = str(error)
+                else:
+                    reason = None
+                    break
+        gives_up = owed.channel not in settings.channels or now - owed.since >= _GIVE_UP_AFTER
+        if reason is None or gives_up:
+            with _remembered(settings, now) as memory:
+                memory.owed = [
+                    other
+                    for other in memory.owed
+                    if (other.alert.key, other.channel) != (owed.alert.key, owed.channel)
+                ]
+        if reason is not None:
+            failures.append(Undelivered(owed.channel, reason, gives_up))
+            _log(settings, now, f"NOT DELIVERED {failures[-1]} ({owed.alert.key})")
+    return failures
+
+
+def _take_due(settings: AlertSettings, now: datetime) -> Sequence[_Owed]:
+    """What is due; nobody else takes it before the next attempt is, which is noted in advance."""
+    with _remembered(settings, now) as memory:
+        due = [owed for owed in memory.owed if owed.not_before <= now]
+        for owed in due:
+            pause = min(timedelta(minutes=2 ** min(owed.attempts, 6)), _LONGEST_PAUSE)
+            owed.attempts += 1
+            owed.not_before = now + pause
+        return [owed.model_copy() for owed in due]
+
+
+def _tell(
+    settings: AlertSettings, memory: _Memory, alerts: Iterable[Alert], now: datetime
+) -> list[Alert]:
+    new: list[Alert] = []
+    for alert in alerts:
+        if alert.key in memory.told:
+            continue
+        _log(settings, now, f"{alert.severity.upper()} {' | '.join(alert.lines)}")
+        memory.told[alert.key] = now
+        memory.owed += [
+            _Owed(alert=alert, channel=channel, since=now, not_before=now)
+            for channel in settings.channels
+        ]
+        new.append(alert)
+    return new
+
+
+def _log(settings: AlertSettings, now: datetime, line: str) -> None:
+    """Append one line, on disk before anything else happens."""
+    descriptor = os.open(log_file(settings), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        os.write(descriptor, f"{now.isoformat(timespec='seconds')} {line}\n".encode())
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _memory_file(settings: AlertSettings) -> Path:
+    return settings.folder / "memory.json"
+
+
+@contextmanager
+def _remembered(settings: AlertSettings, now: datetime) -> Iterator[_Memory]:
+    """The memory, for one process at a time; what has changed of it is kept."""
+    folder = settings.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    path = _memory_file(settings)
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        memory = _read(settings, path, now)
+        before = memory.model_dump_json()
+        yield memory
+        memory.told = {key: at for key, at in memory.told.items() if now - at < _FORGET_AFTER}
+        after = memory.model_dump_json()
+        if after != before:
+            write_file(path, after.encode(), 0o600)
+    finally:
+        os.close(descriptor)
+
+
+def _read(settings: AlertSettings, path: Path, now: datetime) -> _Memory:
+    try:
+        return _Memory.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return _Memory()
+    except (OSError, ValidationError) as error:
+        _log(settings, now, f"{path} cannot be read ({type(error).__name__}); it is begun anew.")
+        return _Memory()
