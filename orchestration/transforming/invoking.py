@@ -58,7 +58,8 @@ def invoke(
         f"--log-path={settings.dbt_target / 'logs'}",
         f"--vars={json.dumps(dict(variables), sort_keys=True)}",
     ]
-    with _environment(settings), quickened(heard), _connections_closed():
+    templates = settings.dbt_target / "templates.bin"
+    with _environment(settings), quickened(heard, templates), _connections_closed():
         return dbtRunner(callbacks=[callback] if callback else []).invoke(arguments)
 
 
