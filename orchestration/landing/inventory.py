@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -21,11 +21,14 @@ class LandedFile:
         path: relative to the landing folder, with forward slashes.
         size: bytes.
         modified_ns: time of its last change, nanoseconds since the epoch.
+        problem: why no file can be known by such a path, and what to do; `path` is then a way of
+            writing it that is like no other file's. Null for all others.
     """
 
     path: str
     size: int
     modified_ns: int
+    problem: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -63,4 +66,20 @@ def _walk(folder: Path, prefix: str) -> Iterator[LandedFile]:
                 yield from _walk(folder / entry.name, f"{path}/")
             elif entry.is_file():
                 status = entry.stat()
-                yield LandedFile(path, status.st_size, status.st_mtime_ns)
+                readable, problem = _readable(path)
+                yield LandedFile(readable, status.st_size, status.st_mtime_ns, problem)
+
+
+def _readable(path: str) -> tuple[str, str | None]:
+    """The path as text that the ledger can hold, and what is wrong with it."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        # Bytes of another encoding: Python holds them as surrogates, which are no text.
+        written = path.encode(errors="surrogateescape").decode(errors="backslashreplace")
+        return written.replace("::", "%3A%3A"), "its path is not UTF-8; rename it"
+    if "::" in path:
+        return path.replace("::", "%3A%3A"), (
+            "its path holds `::`, which stands between a zip and its members; rename it"
+        )
+    return path, None

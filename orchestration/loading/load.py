@@ -337,6 +337,9 @@ def _describe(
         by_landed.setdefault(entry.landed_path, []).append(entry)
 
     def look_at(file: LandedFile) -> list[Entry]:
+        if file.problem is not None:
+            problem = UnreadableArchiveError(file.problem)
+            return [_describe_one(file, "", problem, contracts)]
         before = by_landed.get(file.path, [])
         if before and (before[0].size, before[0].modified_ns) == (file.size, file.modified_ns):
             landed_hash = before[0].landed_hash
@@ -389,7 +392,7 @@ def _describe_one(
         contract_hash="",
     )
     if isinstance(stored, UnreadableArchiveError):
-        reason = f"{stored}; export it again"
+        reason = file.problem or f"{stored}; export it again"
         return replace(entry, status=ledger.UNREADABLE, reason=reason)
     path = stored.path.replace("::", "/")
     name = read_name(path)
