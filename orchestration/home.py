@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from orchestration.modes import make_folder
 from orchestration.settings import REPOSITORY, Settings
 
 _CONFIGURATION = REPOSITORY / "dagster.yaml"
@@ -12,7 +13,10 @@ _CONFIGURATION = REPOSITORY / "dagster.yaml"
 def prepare_home(settings: Settings) -> Path:
     """Make the folder, and put `dagster.yaml` there when it is not that of the repository."""
     home = settings.dagster_home
-    home.mkdir(parents=True, exist_ok=True)
+    make_folder(settings.data)
+    home.mkdir(exist_ok=True)
+    # Logs of runs are for whoever may see the exports.
+    home.chmod(0o700)
     wanted = _CONFIGURATION.read_bytes()
     copy = home / _CONFIGURATION.name
     if not copy.exists() or copy.read_bytes() != wanted:

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestration.errors import LockedError
+from orchestration.modes import make_folder
 from orchestration.settings import Settings
 
 _POLL_SECONDS = 0.1
@@ -74,6 +75,7 @@ def rebuild_lock(
         LockedError: the lock was not free within `lock_wait_seconds`, or cannot be used here.
     """
     path = settings.lock
+    make_folder(settings.data)
     _enter(path, run_id, settings.lock_wait_seconds, on_wait)
     try:
         yield

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ValidationError
 from orchestration.alerting.alerts import Alert
 from orchestration.alerting.findings import RunEnd, failed_checks
 from orchestration.durable import write_file
+from orchestration.modes import make_folder
 from orchestration.settings import AlertSettings
 
 _GIVE_UP_AFTER = timedelta(days=2)
@@ -193,7 +194,8 @@ def _memory_file(settings: AlertSettings) -> Path:
 def _remembered(settings: AlertSettings, now: datetime) -> Iterator[_Memory]:
     """The memory, for one process at a time; what has changed of it is kept."""
     folder = settings.folder
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
     folder.chmod(0o700)
     path = _memory_file(settings)
     descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import duckdb
 
+from orchestration.modes import private_files
 from orchestration.settings import Settings
 
 
@@ -19,21 +20,23 @@ from orchestration.settings import Settings
 def connect(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the warehouse for the time of a block; it is closed whatever happens in it.
 
-    Only a holder of the rebuild lock may do so. The file and its folder are private (0700, 0600).
+    Only a holder of the rebuild lock may do so. The file, its folder and whatever DuckDB puts there
+    (the write-ahead log, what it spills) are private: 0700 and 0600, whatever the umask.
     """
     folder = settings.warehouse.parent
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     # What a killed run spilled to disk may hold identifiers.
     shutil.rmtree(_spill(settings), ignore_errors=True)
-    connection = duckdb.connect(str(settings.warehouse), config=_configuration(settings))
-    try:
-        settings.warehouse.chmod(0o600)
-        connection.execute("set TimeZone = 'UTC'")
-        _create_tables(connection)
-        yield connection
-    finally:
-        connection.close()
+    with private_files():
+        connection = duckdb.connect(str(settings.warehouse), config=_configuration(settings))
+        try:
+            settings.warehouse.chmod(0o600)
+            connection.execute("set TimeZone = 'UTC'")
+            _create_tables(connection)
+            yield connection
+        finally:
+            connection.close()
 
 
 def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:

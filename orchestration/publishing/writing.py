@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,6 +16,7 @@ import duckdb
 from orchestration.durable import sync, write_file
 from orchestration.errors import PublishingError
 from orchestration.lock import rebuild_lock
+from orchestration.modes import make_folder
 from orchestration.publishing.causes import CAUSES
 from orchestration.publishing.chain import Chain, School, append, read_chain
 from orchestration.publishing.figures import Figure
@@ -104,8 +106,8 @@ def publish(
             "owner may. Let its `meta` say one of the two."
         )
     with rebuild_lock(settings, run_id):
-        _make_folder(settings.published)
-        _make_folder(publications_folder(settings))
+        make_folder(settings.published)
+        make_folder(publications_folder(settings))
         chain = read_chain(settings, school)
         if chain.entries:
             roll_forward(settings, chain.entries[-1].publication)
@@ -113,7 +115,7 @@ def publish(
         published_at = datetime.now(UTC)
         publication_id = next_id(settings, run_id, published_at)
         draft = publications_folder(settings) / f".{publication_id}"
-        _make_folder(draft)
+        make_folder(draft)
         try:
             publication, extended = _write(
                 connection,
@@ -484,9 +486,10 @@ def _check_database(
 
 
 def _check_parquet(reader: duckdb.DuckDBPyConnection, path: Path, table: PublishedTable) -> None:
-    rows = reader.execute("select num_rows from parquet_file_metadata(?)", [str(path)]).fetchall()[
-        0
-    ][0]
+    # A path with brackets or stars in it is a path, no pattern.
+    exact = re.sub(r"[*?[]", r"[\g<0>]", str(path))
+    (found,) = reader.execute("select num_rows from parquet_file_metadata(?)", [exact]).fetchall()
+    rows = found[0]
     if rows != table.rows:
         raise PublishingError(
             f"{table.relation} has {table.rows} rows in the warehouse and {rows} in {path.name}. "
@@ -511,10 +514,3 @@ def _seal(draft: Path, publication: Publication) -> None:
         (publication.model_dump_json(indent=2) + "\n").encode(),
         _READABLE_BY_ALL,
     )
-
-
-def _make_folder(path: Path) -> None:
-    """Make a folder that BI tools may enter whatever the umask of the run is."""
-    if not path.is_dir():
-        path.mkdir(parents=True)
-        path.chmod(_FOLDER_MODE)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestration.modes import private_files
 from orchestration.settings import Settings
 from orchestration.transforming.quickening import quickened
 from orchestration.transforming.variables import Variables
@@ -59,7 +60,12 @@ def invoke(
         f"--vars={json.dumps(dict(variables), sort_keys=True)}",
     ]
     templates = settings.dbt_target / "templates.bin"
-    with _environment(settings), quickened(heard, templates), _connections_closed():
+    with (
+        private_files(),
+        _environment(settings),
+        quickened(heard, templates),
+        _connections_closed(),
+    ):
         return dbtRunner(callbacks=[callback] if callback else []).invoke(arguments)
 
 
