@@ -4,17 +4,24 @@ Dagster opens a database anew for every statement and waits for the disk each ti
 for one event: with a thousand events of a rebuild this takes longer than building the marts. Kept
 open, and in SQLite's write-ahead mode (which Dagster has set) waiting for the disk only at
 checkpoints, an event takes a quarter of the time. A power cut may cost the last events of a run's
-log, not the log. Storage other than Dagster's own SQLite is left as it is.
+log, not the log.
+
+For every event it also asks whether its tables and columns are there, and turns it into JSON twice:
+here a table that was found is not looked for again, and the last event's JSON is used again.
+
+Storage other than Dagster's own SQLite is left as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import dagster as dg
-from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log import SqliteEventLogStorage, sql_event_log
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
 
@@ -42,14 +49,59 @@ def connections_kept(instance: dg.DagsterInstance) -> Iterator[None]:
             with engines[shard].begin() as connection:
                 yield connection
 
-    # Found on the object before that of its class.
-    vars(storage)["_connect"] = connect
+    # Found on the object before those of its class.
+    own = {"_connect": connect, **_questions_asked_once(storage)}
+    vars(storage).update(own)
     try:
-        yield
+        with _serialized_once():
+            yield
     finally:
-        del vars(storage)["_connect"]
+        for name in own:
+            del vars(storage)[name]
         for engine in engines.values():
             engine.dispose()
+
+
+def _questions_asked_once(storage: SqliteEventLogStorage) -> dict[str, Callable[..., bool]]:
+    """What the storage asks its database for every event: what it once found is there to stay."""
+    found: set[tuple[str, str]] = set()
+
+    def once(question: str) -> Callable[..., bool]:
+        ask: Callable[..., bool] = getattr(storage, question)
+
+        def answer(*arguments: Any) -> bool:
+            key = (question, arguments[-1])  # a table, or a column after the connection
+            if key not in found and ask(*arguments):
+                found.add(key)
+            return key in found
+
+        return answer
+
+    questions = ("has_table", "_has_asset_key_col_on_connection")
+    return {name: once(name) for name in questions if hasattr(storage, name)}
+
+
+@contextmanager
+def _serialized_once() -> Iterator[None]:
+    """Turn an event into JSON once: it is stored in the run's log, in the index, with its check."""
+    serialize: Callable[..., str] | None = getattr(sql_event_log, "serialize_value", None)
+    if serialize is None:
+        yield
+        return
+    last = threading.local()
+
+    def serialize_once(value: Any, *arguments: Any, **options: Any) -> str:
+        if arguments or options or type(value) is not dg.EventLogEntry:
+            return serialize(value, *arguments, **options)
+        # Events cannot be changed; the last one is kept alive here, so that no other is taken for
+        # it.
+        if getattr(last, "event", None) is not value:
+            last.json = serialize(value)
+            last.event = value
+        return str(last.json)
+
+    with patch.object(sql_event_log, "serialize_value", serialize_once):
+        yield
 
 
 def _engine(address: str) -> Engine:

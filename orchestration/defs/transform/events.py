@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator
@@ -83,8 +84,42 @@ class EventConverter:
                 yield converted.with_metadata(
                     {**converted.metadata, **self._figures(node, properties)}
                 )
+            elif isinstance(converted, dg.AssetCheckResult):
+                yield from self._judged(converted)
             else:
                 yield converted
+
+    @cached_property
+    def _selected_checks(self) -> frozenset[dg.AssetCheckKey]:
+        return frozenset(self._context.selected_asset_check_keys)
+
+    def _judged(self, result: dg.AssetCheckResult) -> Iterator[DagsterEvent]:
+        """What Dagster makes of the result of a test.
+
+        Dagster looks through all tests for each of them: of a few hundred tests in one step that
+        takes longer than the tests.
+        """
+        try:
+            step = self._context.op_execution_context.get_step_execution_context()
+            key = dg.AssetCheckKey(cast(dg.AssetKey, result.asset_key), str(result.check_name))
+            if key not in self._selected_checks:
+                raise AttributeError("one that was not expected")
+            output = dg.Output(None, step.job_def.asset_layer.get_op_output_name(key))
+            evaluation = dg.AssetCheckEvaluation(
+                check_name=key.name,
+                asset_key=key.asset_key,
+                passed=result.passed,
+                metadata=result.metadata,
+                target_materialization_data=result._get_target_materialization_data(step, key),
+                severity=result.severity,
+                description=result.description,
+                blocking=self._context.assets_def.get_spec_for_check_key(key).blocking,
+            )
+        except (AttributeError, TypeError):
+            yield result  # what it does not know, and another Dagster, does it itself
+        else:
+            yield output
+            yield evaluation
 
     def _figures(self, node: FinishedNode, properties: Mapping[str, Any]) -> dict[str, Any]:
         figures: dict[str, Any] = plots_of(node, self._context.log.warning)
