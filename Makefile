@@ -9,6 +9,12 @@ UV := uv==0.13.9
 
 VENV := .venv
 BIN := $(VENV)/bin
+# uv leaves Python to translate each package when it is first imported, each time anew where bytecode
+# is not written: the run's first seconds, and those of every test that starts it. Here that is
+# done once, on two cores, for what is imported and not for all that is installed.
+COMPILE := unset PYTHONDONTWRITEBYTECODE; \
+	$(BIN)/python -c 'import dagster_dbt, dagster._core.execution.api' & \
+	$(BIN)/python -c 'import dbt.cli.main, dbt.adapters.duckdb.impl, sqlglot.lineage, altair' & wait
 INSTALLED := $(VENV)/.installed
 TOOLED := $(VENV)/.tooled
 HOST := 127.0.0.1
@@ -30,6 +36,7 @@ $(INSTALLED): requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(UV) \
 		&& $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock \
 		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(COMPILE)
 	@touch $@
 
 tools: $(TOOLED)

@@ -10,14 +10,14 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import date, datetime
 from uuid import uuid4
 
-from orchestration.demo import is_vacant, write_demo
+from orchestration.demo import is_vacant, read_marker
 from orchestration.display import Display
-from orchestration.errors import NorthstarError
+from orchestration.errors import LandingError, NorthstarError
 from orchestration.history import published_on, verified
 from orchestration.home import prepare_home
 from orchestration.inputs import is_demo, is_published
 from orchestration.landing import take_inventory
-from orchestration.lock import Holder, rebuild_lock
+from orchestration.lock import Holder, held_descriptor, rebuild_lock
 from orchestration.progress import listening
 from orchestration.publishing import headline, published_file, render_headline
 from orchestration.settings import REPOSITORY, Settings, read_settings
@@ -60,8 +60,10 @@ def run(settings: Settings, options: argparse.Namespace) -> None:
 
         with rebuild_lock(settings, run_id, on_wait=tell_who_holds_the_lock):
             if is_vacant(settings.landing):
-                with _manifest_made_meanwhile():
-                    _write_demo(settings, display)
+                from orchestration.rebuilding import start
+
+                with _demo_written_meanwhile(settings, display):
+                    start(settings)
             # Nothing of Dagster or dbt is imported for this: it answers at once.
             if is_published(settings, take_inventory(settings.landing)):
                 verified(settings)
@@ -77,27 +79,36 @@ def run(settings: Settings, options: argparse.Namespace) -> None:
 
 
 @contextmanager
-def _manifest_made_meanwhile() -> Iterator[None]:
-    """Let dbt read its project on the other core: on a fresh clone it takes as long as the demo."""
-    making = subprocess.Popen(
-        [sys.executable, "-m", "orchestration", "home"],
+def _demo_written_meanwhile(settings: Settings, display: Display) -> Iterator[None]:
+    """Write the demo on the other core while this process starts: both take a dozen seconds.
+
+    Raises:
+        LandingError: in the words of whoever wrote it.
+    """
+    display.status("Writing demo exports")
+    with subprocess.Popen(
+        [sys.executable, "-m", "orchestration.demo"],
         cwd=REPOSITORY,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,  # an error comes again, and is told, when the run needs it
-    )
-    try:
-        yield
-    finally:
-        making.wait()
-
-
-def _write_demo(settings: Settings, display: Display) -> None:
-    display.status("Writing demo exports")
-    truth = write_demo(settings.landing)
-    display.done(
-        f"The landing folder was empty: wrote demo exports of {truth.learners:,} invented learners "
-        f"({truth.first_day} to {truth.last_day}) to {settings.landing}"
-    )
+        stderr=subprocess.PIPE,
+        text=True,
+        # Whoever writes holds the lock: should this process be killed, nobody else begins before
+        # that one has ended.
+        pass_fds=[held_descriptor(settings)],
+    ) as writing:
+        try:
+            yield
+            _, said = writing.communicate()
+        finally:
+            writing.kill()
+    if writing.returncode != 0:
+        raise LandingError(said.strip() or "The demo exports were not written. Run again.")
+    if (marker := read_marker(settings.landing)) is not None:
+        truth = marker.truth
+        display.done(
+            f"The landing folder was empty: wrote demo exports of {truth.learners:,} invented "
+            f"learners ({truth.first_day} to {truth.last_day}) to {settings.landing}"
+        )
 
 
 def home(settings: Settings, _: argparse.Namespace) -> None:

@@ -63,8 +63,8 @@ def rebuild_lock(
 
     The same run may enter again in the same process (the command line and the job that it starts
     both do); the lock is freed when the last of them leaves. Another run waits, also in the same
-    process. A child process does not take part in its parent's lock: run a run's steps in one
-    process.
+    process. A child process takes no part in its parent's lock unless it is handed the descriptor:
+    run a run's steps in one process.
 
     Args:
         settings: say where the lock lies and how long to wait.
@@ -81,6 +81,21 @@ def rebuild_lock(
         yield
     finally:
         _leave(path)
+
+
+def held_descriptor(settings: Settings) -> int:
+    """The descriptor of the lock that this process holds.
+
+    A child process that is handed it keeps the lock until it ends, should this one be killed.
+
+    Raises:
+        LockedError: this process does not hold the lock.
+    """
+    with _guard:
+        held = _held.get(settings.lock)
+    if held is None:
+        raise LockedError(f"{settings.lock} is not held by this process. Enter the lock first.")
+    return held.descriptor
 
 
 def read_holder(path: Path) -> Holder | None:

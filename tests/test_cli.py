@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.cli import main
+from orchestration.cli import _demo_written_meanwhile, main
+from orchestration.demo import read_marker
+from orchestration.display import Display
+from orchestration.errors import LandingError
 from orchestration.home import prepare_home
 from orchestration.lock import rebuild_lock
 from orchestration.settings import REPOSITORY, Settings
@@ -46,6 +49,26 @@ def test_a_rebuild_that_holds_the_lock_is_named(
 
     assert capsys.readouterr().err.count("run the-other-run") == 2
     assert not (data / "landing").exists()
+
+
+def test_what_is_wrong_with_the_demo_is_told_and_an_error_meanwhile_ends_it(data: Path) -> None:
+    settings = Settings()
+    with Display() as display, rebuild_lock(settings, "a run"):
+        with (
+            pytest.raises(ZeroDivisionError),
+            _demo_written_meanwhile(settings, display),
+        ):
+            raise ZeroDivisionError
+        assert read_marker(settings.landing) is None
+
+        settings.landing.mkdir(exist_ok=True)
+        (settings.landing / "own.csv").write_text("id\n1\n")
+        with (
+            pytest.raises(LandingError, match="that the demo did not write"),
+            _demo_written_meanwhile(settings, display),
+        ):
+            pass
+    assert data.is_dir()
 
 
 def test_the_home_gets_the_configuration_of_the_repository(data: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from orchestration.errors import LockedError
-from orchestration.lock import Holder, read_holder, rebuild_lock
+from orchestration.lock import Holder, held_descriptor, read_holder, rebuild_lock
 from orchestration.settings import REPOSITORY, Settings
 
 HOLD = """
@@ -26,6 +26,19 @@ from orchestration.settings import Settings
 with rebuild_lock(Settings(data_dir=Path(sys.argv[1])), sys.argv[2]):
     print("held", flush=True)
     time.sleep(60)
+"""
+
+# Hands the lock to a child, which outlives it by being killed last.
+HAND_ON = """
+import subprocess, sys
+from pathlib import Path
+from orchestration.lock import held_descriptor, rebuild_lock
+from orchestration.settings import Settings
+settings = Settings(data_dir=Path(sys.argv[1]))
+with rebuild_lock(settings, "killed"):
+    child = subprocess.Popen(["sleep", "60"], pass_fds=[held_descriptor(settings)])
+    print(child.pid, flush=True)
+    child.wait()
 """
 
 # Two of these at once: each writes that it begins and ends; interleaved lines mean no lock.
@@ -184,6 +197,33 @@ def test_a_worker_that_outlives_a_killed_run_does_not_keep_the_lock(tmp_path: Pa
         os.kill(worker, signal.SIGKILL)
         os.close(read)
         os.close(write)
+
+
+def test_a_child_that_was_handed_the_lock_keeps_it_when_its_parent_is_killed(
+    tmp_path: Path,
+) -> None:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", HAND_ON, str(tmp_path)],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    try:
+        parent.kill()
+        parent.wait()
+        with pytest.raises(LockedError, match="run killed"), rebuild_lock(_settings(tmp_path), "b"):
+            pass
+    finally:
+        os.kill(child, signal.SIGKILL)
+    with rebuild_lock(_settings(tmp_path, wait_seconds=10), "b"):
+        pass
+
+
+def test_nobody_hands_on_a_lock_that_is_not_held(tmp_path: Path) -> None:
+    with pytest.raises(LockedError, match="not held"):
+        held_descriptor(_settings(tmp_path))
 
 
 def test_a_lock_file_that_was_deleted_does_not_let_two_in(tmp_path: Path) -> None:
