@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -60,6 +60,11 @@ _READABLE_BY_ALL = 0o444
 _OWNER_ONLY = 0o600
 _FOLDER_MODE = 0o755
 
+Progress = Callable[[str], None]
+
+
+def _tell_nobody(_: str) -> None: ...
+
 
 def publish(
     connection: duckdb.DuckDBPyConnection,
@@ -71,6 +76,7 @@ def publish(
     restricted: Sequence[str] = (),
     figures: Sequence[Figure] = (),
     school: School = "own",
+    progress: Progress | None = None,
 ) -> Publication:
     """Copy marts from the warehouse into a new publication and show it to readers.
 
@@ -91,6 +97,8 @@ def publish(
         restricted: `schema.table` of what goes to a file of its own, mode 0600, and nowhere else.
         figures: what is told of the marts for ever.
         school: whose chain of published figures this belongs to.
+        progress: called with the name of a table when it has been copied, exported or checked,
+            and without a name before each of that.
 
     Raises:
         ChainError: what was once published has been changed. The old publication stays.
@@ -105,6 +113,7 @@ def publish(
             f"{min(shared)} is both published and restricted: readers would see what only the "
             "owner may. Let its `meta` say one of the two."
         )
+    told = progress or _tell_nobody
     with rebuild_lock(settings, run_id):
         make_folder(settings.published)
         make_folder(publications_folder(settings))
@@ -128,11 +137,12 @@ def publish(
                 fingerprint,
                 figures,
                 chain,
+                told,
             )
             publication = publication.model_copy(
                 update={"restricted": _write_restricted(connection, draft, run_id, private)}
             )
-            _check(draft, publication, settings)
+            _check(draft, publication, settings, told)
             _seal(draft, publication)
             if extended is not chain:
                 append(settings, extended.entries[-1])
@@ -179,6 +189,7 @@ def _write(
     fingerprint: Fingerprint,
     figures: Sequence[Figure],
     chain: Chain,
+    progress: Progress,
 ) -> tuple[Publication, Chain]:
     """Write the database and the Parquet files of a publication into its draft folder.
 
@@ -199,10 +210,11 @@ def _write(
                 _refuse_another_runs_tables(cursor, warehouse, run_id)
                 as_of = _read_as_of(cursor, warehouse)
                 comments = read_comments(cursor, warehouse)
-                tables = [
-                    _copy(cursor, warehouse, relation, comments.get(relation, ()))
-                    for relation in wanted
-                ]
+                tables = []
+                progress("")
+                for relation in wanted:
+                    tables.append(_copy(cursor, warehouse, relation, comments.get(relation, ())))
+                    progress(str(relation))
                 chain = extend_chain(
                     cursor,
                     chain,
@@ -231,8 +243,10 @@ def _write(
                 told.append(_write_published_at(cursor, publication))
             publication = publication.model_copy(update={"tables": (*tables, *told)})
             cursor.execute(f"checkpoint {_ATTACHED}")
+            progress("")
             for table in publication.tables:
                 _export(cursor, Relation.parse(table.relation), draft)
+                progress(table.relation)
     except duckdb.Error as error:
         raise PublishingError(
             f"Writing the publication failed: {_reduced(error)}. The old publication stays; "
@@ -445,17 +459,18 @@ def _parquet_file(folder: Path, relation: Relation) -> Path:
     return folder / "parquet" / relation.schema / f"{relation.table}.parquet"
 
 
-def _check(draft: Path, publication: Publication, settings: Settings) -> None:
+def _check(draft: Path, publication: Publication, settings: Settings, progress: Progress) -> None:
     """Open the copies as a reader does and compare each table with what the warehouse holds."""
-    _check_database(draft / DATABASE_FILE, publication.tables, settings, draft)
+    _check_database(draft / DATABASE_FILE, publication.tables, settings, progress, draft)
     if publication.restricted:
-        _check_database(draft / RESTRICTED_FILE, publication.restricted, settings)
+        _check_database(draft / RESTRICTED_FILE, publication.restricted, settings, progress)
 
 
 def _check_database(
     path: Path,
     tables: Sequence[PublishedTable],
     settings: Settings,
+    progress: Progress,
     with_parquet_in: Path | None = None,
 ) -> None:
     config: dict[str, str | bool | int | float | list[str]] = {
@@ -466,6 +481,7 @@ def _check_database(
     try:
         with duckdb.connect(str(path), read_only=True, config=config) as reader:
             catalog = path.stem
+            progress("")
             for table in tables:
                 relation = Relation.parse(table.relation)
                 columns = read_columns(reader, catalog, relation)
@@ -478,6 +494,7 @@ def _check_database(
                     )
                 if with_parquet_in is not None:
                     _check_parquet(reader, _parquet_file(with_parquet_in, relation), table)
+                progress(table.relation)
     except duckdb.Error as error:
         raise PublishingError(
             f"The copy cannot be read: {_reduced(error)}. The old publication stays; run again, "

@@ -109,6 +109,32 @@ def test_incremental_builds_give_the_same_as_a_full_refresh(tmp_path: Path) -> N
     )
 
 
+def test_learner_days_follow_merges_without_a_touched_day(tmp_path: Path) -> None:
+    chance = random.Random(7)
+    school = a_school(tmp_path)
+    school.exported_at("2024-04-20 00:00:00")
+    school.load_events(random_events(chance, 400, datetime(2024, 3, 1), 40))
+    models = ("+fct_learner_days", "+int_touches")
+
+    def built(full_refresh: bool = False) -> list[list[tuple[Any, ...]]]:
+        school.build(*models, full_refresh=full_refresh)
+        school.forget_touched_days()
+        return [
+            school.table(f"intermediate.{name}") for name in ("int_learner_days", "int_touches")
+        ]
+
+    apart = built()
+    for absorbed, kept in (("1", "2"), ("2", "3")):
+        keys = {"amplitude_key": key(absorbed), "merged_amplitude_key": key(kept)}
+        school.insert("amplitude_merges", [keys | {"merged_at": datetime(2024, 4, 1)}])
+    merged = built()
+
+    assert all(before != after for before, after in zip(apart, merged, strict=True))
+    assert built(full_refresh=True) == merged
+    school.execute("delete from raw.amplitude_merges")
+    assert built() == apart
+
+
 def test_days_that_are_not_touched_are_not_read_again(tmp_path: Path) -> None:
     school = a_school(tmp_path)
     school.exported_at("2024-04-20 00:00:00")

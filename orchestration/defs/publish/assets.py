@@ -57,6 +57,7 @@ def published_northstar(
             restricted=restricted_relations(manifest()),
             figures=read_figures(snapshots(manifest())),
             school=rebuild_run.school,
+            progress=lambda table: tell(Progress("Publishing", len(relations), None, table)),
         )
     rows = {table.relation: table.rows for table in publication.tables}
     head = publication.chain
