@@ -117,7 +117,7 @@ def test_learner_days_follow_merges_without_a_touched_day(tmp_path: Path) -> Non
     models = ("+fct_learner_days", "+int_touches")
 
     def built(full_refresh: bool = False) -> list[list[tuple[Any, ...]]]:
-        school.build(*models, full_refresh=full_refresh)
+        school.build(*models, full_refresh=full_refresh, resource_types=("model", "test"))
         school.forget_touched_days()
         return [
             school.table(f"intermediate.{name}") for name in ("int_learner_days", "int_touches")

@@ -16,6 +16,15 @@ with
         where meaning in ('{{ meanings | join("', '") }}')
     ),
 
+    day_bounds as (
+        {{
+            reporting_day_bounds(
+                ref("stg_amplitude__events"),
+                "channel is not null and " ~ in_touched_days("event_at", meanings),
+            )
+        }}
+    ),
+
     events as (
         select app, event_type, event_at, user_key, device_key, amplitude_key, channel
         from {{ ref("stg_amplitude__events") }}
@@ -30,9 +39,10 @@ with
             events.amplitude_key,
             events.channel,
             events.event_at,
-            {{ local_date("events.event_at") }} as activity_date
+            {{ reporting_day("events.event_at", "day_bounds") }} as activity_date
         from events
         inner join meanings on events.app = meanings.app and events.event_type = meanings.event_type
+        inner join day_bounds on cast(events.event_at as date) = day_bounds.utc_date
     ),
 
     final as (

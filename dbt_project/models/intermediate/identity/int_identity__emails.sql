@@ -17,8 +17,12 @@ with
             events.email_key,
             {{ identity_user("events") }} as user_key,
             case when events.user_key is not null then 2 else 3 end as strength,
-            events.first_event_at as seen_at
+            min(events.first_event_at) as seen_at
         from events {{ identity_joins("events", by_email=false) }}
+        group by
+            events.email_key,
+            {{ identity_user("events") }},
+            case when events.user_key is not null then 2 else 3 end
     ),
 
     claims as (

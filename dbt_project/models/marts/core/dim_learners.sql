@@ -25,29 +25,33 @@ with
         group by learner_key
     ),
 
-    -- The alphabet decides between two countries of one day, so that the answer never depends on
-    -- the
-    -- order of arrival.
-    ranked_countries as (
-        select
-            countries.user_key,
-            countries.country,
-            row_number() over (
-                partition by countries.user_key
-                order by countries.activity_date desc, countries.country
-            ) as position
+    told_countries as (
+        select countries.user_key, countries.activity_date, countries.country
         from countries
         inner join as_of on countries.activity_date < as_of.as_of_date
     ),
 
-    ranked_touches as (
-        select
-            learner_key,
-            channel,
-            row_number() over (
-                partition by learner_key order by first_touch_at, channel
-            ) as position
+    last_told as (
+        select user_key, max(activity_date) as activity_date from told_countries group by user_key
+    ),
+
+    -- The alphabet decides between two countries of one day, so that the answer never depends on
+    -- the order of arrival. Only the last day of each learner is looked at: sorting all of them
+    -- would cost the whole history each day.
+    last_countries as (
+        select told_countries.user_key, min(told_countries.country) as country
+        from told_countries
+        inner join
+            last_told
+            on told_countries.user_key = last_told.user_key
+            and told_countries.activity_date = last_told.activity_date
+        group by told_countries.user_key
+    ),
+
+    first_touches as (
+        select learner_key, min({{ row_of(["first_touch_at", "channel"]) }}) as first_touch
         from touches
+        group by learner_key
     ),
 
     learners as (
@@ -59,21 +63,15 @@ with
             learners.learner_key,
             signups.signup_date,
             signups.signup_language,
-            ranked_countries.country,
+            last_countries.country,
             {{ plan_on("learners") }} as current_plan,
-            ranked_touches.channel as first_touch_channel,
+            first_touches.first_touch.channel as first_touch_channel,
             active.first_active_on,
             active.last_active_on
         from learners
         left join signups on learners.learner_key = signups.learner_key
-        left join
-            ranked_countries
-            on learners.learner_key = ranked_countries.user_key
-            and ranked_countries.position = 1
-        left join
-            ranked_touches
-            on learners.learner_key = ranked_touches.learner_key
-            and ranked_touches.position = 1
+        left join last_countries on learners.learner_key = last_countries.user_key
+        left join first_touches on learners.learner_key = first_touches.learner_key
         left join
             active on learners.learner_key = active.learner_key
             {{ plan_joins("learners", day="as_of_date") }}

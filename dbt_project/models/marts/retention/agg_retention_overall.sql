@@ -1,7 +1,23 @@
 with
 
     {% for name, definition in retention_definitions().items() -%}
-        {{ name }} as ({{ retention_overall(learner_days=ref("fct_learner_days"), **definition) }}),
+        {{ name }} as (
+            {%- if definition.get("cohorts", "first_time") == "first_time" %}
+                -- Nobody is in two cohorts, so that sums over cohorts count different learners, and
+                -- the learner days need not be gone through again.
+                select
+                    interval_index,
+                    count(*) as cohorts,
+                    cast(sum(cohort_size) as bigint) as cohort_sizes,
+                    cast(sum(retained) as bigint) as retained,
+                    cast(sum(cohort_size) as bigint) as unique_learners,
+                    cast(sum(retained) as bigint) as unique_retained
+                from {{ ref("agg_retention") }}
+                where definition = '{{ name }}' and is_complete
+                group by interval_index
+            {%- else -%}{{ retention_overall(learner_days=ref("fct_learner_days"), **definition) }}
+            {%- endif %}
+        ),
     {% endfor %}
 
     overall as (
