@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 # is not written: the run's first seconds, and those of every test that starts it. Here that is
 # done once, on two cores, for what is imported and not for all that is installed.
 COMPILE := unset PYTHONDONTWRITEBYTECODE; \
-	$(BIN)/python -c 'import dagster_dbt, dagster._core.execution.api' & \
+	$(BIN)/python -c 'import dagster_dbt, dagster._core.storage.sqlite_storage, phonenumbers' & \
 	$(BIN)/python -c 'import dbt.cli.main, dbt.adapters.duckdb.impl, sqlglot.lineage, altair' & wait
 INSTALLED := $(VENV)/.installed
 TOOLED := $(VENV)/.tooled

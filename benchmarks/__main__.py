@@ -15,7 +15,7 @@ from typing import cast
 
 from benchmarks.report import Figure, report, show
 
-AREAS = ("loading", "retention", "funnel", "outcomes", "days", "build", "readers")
+AREAS = ("loading", "retention", "funnel", "outcomes", "days", "build", "readers", "startup")
 
 Measure = Callable[[Sequence[str]], list[Figure]]
 
