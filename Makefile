@@ -22,7 +22,7 @@ PORT := 3000
 SQL := dbt_project/models dbt_project/macros dbt_project/tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install tools run test torture bench ui lint format clean lock show-line verify history
+.PHONY: help install tools run test torture bench ui lint format clean lock show-line csv verify history
 
 help:  ## List the commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,6 +91,9 @@ verify: install  ## Verify that what was once published is unchanged: make verif
 
 history: install  ## What was published about a month: make history MONTH=2024-03 [ON=2025-01-10]
 	@$(BIN)/python -m orchestration history "$(MONTH)" $(if $(ON),--on "$(ON)")
+
+csv: install  ## A published table as CSV: make csv TABLE=nps.agg_nps TO=nps.csv
+	@$(BIN)/python -m orchestration csv "$(TABLE)" $(if $(TO),--to "$(TO)")
 
 show-line: install  ## Print a line of a landing file: make show-line FILE=... LINE=...
 	@$(BIN)/python -m orchestration show-line "$(FILE)" "$(LINE)"

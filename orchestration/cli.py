@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import date, datetime
+from pathlib import Path
 from uuid import uuid4
 
 from orchestration.demo import is_vacant, read_marker
@@ -19,15 +20,15 @@ from orchestration.inputs import is_demo, is_published
 from orchestration.landing import take_inventory
 from orchestration.lock import Holder, held_descriptor, rebuild_lock
 from orchestration.progress import listening
-from orchestration.publishing import headline, published_file, render_headline
-from orchestration.settings import REPOSITORY, Settings, read_settings
+from orchestration.publishing import export_csv, headline, published_file, render_headline
+from orchestration.settings import REPOSITORY, Settings, read_settings, secret_withheld
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code. What a user can put right is told in one sentence."""
     options = _parser().parse_args(arguments)
     try:
-        with _alerting(options):
+        with _alerting(options), secret_withheld():
             _COMMANDS[options.command](read_settings(), options)
     except NorthstarError as error:
         print(error, file=sys.stderr)
@@ -136,6 +137,11 @@ def show_line(settings: Settings, options: argparse.Namespace) -> None:
     print(show_line(settings.landing, options.path, options.line))
 
 
+def csv(settings: Settings, options: argparse.Namespace) -> None:
+    """Write a published table as CSV, in which no text can be taken for a formula."""
+    export_csv(settings, options.table, Path(options.to).absolute())
+
+
 def verify(settings: Settings, options: argparse.Namespace) -> None:
     """Verify that nobody has changed what was once published; prints the heads of the chains."""
     for sentence in verified(settings, options.head):
@@ -158,6 +164,7 @@ _COMMANDS: Mapping[str, Callable[[Settings, argparse.Namespace], None]] = {
     "home": home,
     "clean": clean,
     "show-line": show_line,
+    "csv": csv,
     "verify": verify,
     "history": history,
 }
@@ -173,6 +180,9 @@ def _parser() -> argparse.ArgumentParser:
         if name == "show-line":
             command.add_argument("path", help="in the landing folder; `a.zip::member` inside a zip")
             command.add_argument("line", type=int, help="from 1")
+        if name == "csv":
+            command.add_argument("table", help="such as nps.agg_nps")
+            command.add_argument("--to", default="/dev/stdout", help="a file; else printed")
         if name == "verify":
             command.add_argument("head", nargs="?", help="a head that a run once printed")
         if name == "history":

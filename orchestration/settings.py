@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -27,6 +30,9 @@ class Settings(BaseSettings):
     landing_dir: Path | None = Field(None, description="The exports; default `<data_dir>/landing`.")
     sources_dir: Path = Field(Path("data/sources"), description="Tracking plans and mappings.")
     secret: SecretStr | None = Field(None, description="The pseudonym key, 16 characters or more.")
+    secret_file: Path | None = Field(
+        None, description="A file that holds the secret, which then stands in no environment."
+    )
     reporting_timezone: str = Field("Europe/Paris", description="Zone in which days begin.")
     week_start: Literal["monday", "sunday"] = Field("monday", description="First day of a week.")
     as_of: date | None = Field(
@@ -45,6 +51,20 @@ class Settings(BaseSettings):
     allow_missing_files: bool = Field(
         False, description="Accept that more than half of the loaded files left the landing folder."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _secret_of_its_file(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if not values.get("secret_file"):
+            return values
+        if values.get("secret"):
+            raise ValueError("NORTHSTAR_SECRET and NORTHSTAR_SECRET_FILE are both set; keep one")
+        path = REPOSITORY / Path(values["secret_file"]).expanduser()
+        try:
+            return {**values, "secret": path.read_text(encoding="utf-8").strip()}
+        except (OSError, UnicodeDecodeError) as error:
+            kind = type(error).__name__
+            raise ValueError(f"NORTHSTAR_SECRET_FILE cannot be read ({kind})") from None
 
     @field_validator("reporting_timezone")
     @classmethod
@@ -210,7 +230,25 @@ def read_settings() -> Settings:
         SettingsError: naming each variable that is wrong and what it should be. The value is not
             quoted, since it may be the secret.
     """
-    return _read(Settings)
+    return _read(Settings, secret=_withheld[-1]) if _withheld else _read(Settings)
+
+
+@contextmanager
+def secret_withheld() -> Iterator[None]:
+    """Let no process that is started in a block inherit the secret; `read_settings` still has it.
+
+    Libraries start little helpers, such as `file`, that have no business with it.
+    """
+    secret = os.environ.pop(_SECRET, None)
+    if secret is None:
+        yield
+        return
+    _withheld.append(SecretStr(secret))
+    try:
+        yield
+    finally:
+        _withheld.pop()
+        os.environ[_SECRET] = secret
 
 
 def read_alert_settings() -> AlertSettings:
@@ -222,12 +260,14 @@ def read_alert_settings() -> AlertSettings:
     return _read(AlertSettings)
 
 
+_SECRET = "NORTHSTAR_SECRET"  # noqa: S105
+_withheld: list[SecretStr] = []
 _S = TypeVar("_S", bound=BaseSettings)
 
 
-def _read(kind: type[_S]) -> _S:
+def _read(kind: type[_S], **values: Any) -> _S:
     try:
-        return kind()
+        return kind(**values)
     except ValidationError as error:
         prefix = kind.model_config.get("env_prefix", "")
         wrong = "; ".join(

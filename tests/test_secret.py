@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
-from orchestration.errors import SecretError
+from orchestration.errors import SecretError, SettingsError
 from orchestration.secret import pseudonym_key
-from orchestration.settings import Settings
+from orchestration.settings import Settings, read_settings, secret_withheld
 
 SECRET = "a secret of the school"
 OTHER = "another secret entirely"
@@ -39,6 +41,40 @@ def _content(folder: Path) -> dict[str, bytes]:
 
 def test_own_exports_use_the_secret_as_it_is(tmp_path: Path) -> None:
     assert pseudonym_key(_settings(tmp_path, SECRET), is_demo=False) == SECRET.encode()
+
+
+def test_a_secret_may_come_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NORTHSTAR_SECRET_FILE", str(tmp_path / "secret"))
+    with pytest.raises(SettingsError, match="NORTHSTAR_SECRET_FILE cannot be read"):
+        read_settings()
+
+    (tmp_path / "secret").write_text(f"{SECRET}\n")
+    assert pseudonym_key(read_settings(), is_demo=False) == SECRET.encode()
+
+    monkeypatch.setenv("NORTHSTAR_SECRET", OTHER)
+    with pytest.raises(SettingsError, match="both set; keep one") as error:
+        read_settings()
+    (tmp_path / "secret").write_bytes(b"\xff\xfe")
+    monkeypatch.delenv("NORTHSTAR_SECRET")
+    with pytest.raises(SettingsError, match="UnicodeDecodeError") as second:
+        read_settings()
+    assert SECRET not in str(error.value) + str(second.value)
+    assert OTHER not in str(error.value)
+
+
+def test_a_withheld_secret_is_inherited_by_nobody_and_still_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NORTHSTAR_SECRET", SECRET)
+
+    with secret_withheld():
+        secret = read_settings().secret
+        inherited = subprocess.run(["env"], capture_output=True, text=True, check=True).stdout
+
+    assert secret is not None
+    assert secret.get_secret_value() == SECRET
+    assert SECRET not in inherited
+    assert os.environ["NORTHSTAR_SECRET"] == SECRET
 
 
 def test_own_exports_without_a_secret_stop_before_anything_is_written(tmp_path: Path) -> None:

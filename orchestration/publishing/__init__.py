@@ -5,6 +5,7 @@ so that a run with nothing new can say so at once.
 """
 
 from orchestration.publishing.chain import SCHOOLS, School, verify
+from orchestration.publishing.exporting import export_csv
 from orchestration.publishing.figures import Figure, read_figures
 from orchestration.publishing.fingerprint import (
     Fingerprint,
@@ -34,6 +35,7 @@ __all__ = [
     "contracts_digest",
     "current_publication",
     "dbt_digest",
+    "export_csv",
     "headline",
     "nothing_new",
     "publish",
