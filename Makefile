@@ -22,10 +22,10 @@ PORT := 3000
 SQL := dbt_project/models dbt_project/macros dbt_project/tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install tools run test torture bench ui lint format clean lock show-line csv verify history
+.PHONY: help install tools run test torture bench ui lint format clean lock show-line audit csv ui-readonly verify history
 
 help:  ## List the commands.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(INSTALLED)  ## Make the environment from the locked requirements, once.
 
@@ -65,6 +65,10 @@ ui: install  ## Dagster's UI on http://127.0.0.1:3000; stop it with Ctrl-C.
 	@home=$$($(BIN)/python -m orchestration home) \
 		&& DAGSTER_HOME="$$home" exec $(BIN)/dagster dev -w workspace.yaml -h $(HOST) -p $(PORT)
 
+ui-readonly: install  ## The UI for onlookers, who can start and change nothing: make ui-readonly [PORT=3001]
+	@home=$$($(BIN)/python -m orchestration home) \
+		&& DAGSTER_HOME="$$home" exec $(BIN)/dagster-webserver --read-only -w workspace.yaml -h $(HOST) -p $(PORT)
+
 lint: install  ## Check format, types and SQL.
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -91,6 +95,11 @@ verify: install  ## Verify that what was once published is unchanged: make verif
 
 history: install  ## What was published about a month: make history MONTH=2024-03 [ON=2025-01-10]
 	@$(BIN)/python -m orchestration history "$(MONTH)" $(if $(ON),--on "$(ON)")
+
+# Of what is installed for everybody, and of what only this and `make bench` need.
+audit: tools  ## Look for known vulnerabilities of what is locked: make audit [SERVICE=osv]
+	@$(BIN)/python -m orchestration.auditing $(if $(SERVICE),--service "$(SERVICE)") \
+		requirements.lock requirements-tools.lock
 
 csv: install  ## A published table as CSV: make csv TABLE=nps.agg_nps TO=nps.csv
 	@$(BIN)/python -m orchestration csv "$(TABLE)" $(if $(TO),--to "$(TO)")
