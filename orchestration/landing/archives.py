@@ -17,10 +17,10 @@ from isal import igzip_lib, isal_zlib
 
 # Longer than any hour of events we know of, and short enough to fit a disk.
 MAX_INFLATED_BYTES = 16 * 2**30
-# Read in small pieces, inflated into pieces that the allocator keeps: pieces of 16 MiB are given
-# back to the kernel each time, which costs as much as inflating them.
+# Read in small pieces, inflated into pieces that the allocator keeps: those of a MiB are given back
+# to the kernel each time, which costs as much as inflating them.
 _CHUNK = 2**16
-_INFLATED_CHUNK = 2**20
+_INFLATED_CHUNK = 2**18
 _GZIP_MAGIC = b"\x1f\x8b"
 _MEMBER = "::"
 

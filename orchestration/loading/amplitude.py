@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 import mmap
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import duckdb
 
 from orchestration.contracts import TrackingPlan
-from orchestration.contracts.vocabulary import EQUITY_ROLES, Role
+from orchestration.contracts.vocabulary import EQUITY_ROLES
 from orchestration.landing.names import AMPLITUDE_EVENTS, AMPLITUDE_MERGES
 from orchestration.loading.batch import FileCounts, Reader, UnpackedFile
 from orchestration.loading.lines import stage_lines
@@ -73,47 +74,57 @@ _MAX_LINE_BYTES: Final = 16 * 2**20
 # A bad line fails the statement that meets it, and its texts are read again in halves.
 _TEXTS_A_STATEMENT: Final = 16
 _SAMPLED_LINES: Final = 2_000
+_SAMPLED_BYTES: Final = 8 * 2**20
 _STRUCTS: Final = {"event": "event_properties", "user": "user_properties"}
 
-# With columns written out, not as an empty `create table as`: rows that are inserted into such a
-# table in the same transaction are lost to `group by` (DuckDB 2.0.0).
-_EVENT_ROWS: Final = """
-    create or replace temp table event_rows (
-        file_id bigint,
-        line_number bigint,
-        event_id uuid,
-        event_id_text varchar,
-        app varchar,
-        event_type varchar,
-        event_at timestamp,
-        server_uploaded_at timestamp,
-        user_id varchar,
-        device_id varchar,
-        amplitude_id varchar,
-        email_id varchar,
-        session_id bigint,
-        platform varchar,
-        country varchar,
-        course_id varchar,
-        plan varchar,
-        plan_text varchar,
-        spoken_language varchar,
-        channel varchar,
-        outcome_type varchar,
-        outcome_date date,
-        outcome_date_text varchar,
-        credited varchar,
-        would_not_have_happened varchar,
-        quantity double,
-        gender varchar,
-        disability varchar,
-        region varchar,
-        prior_education varchar,
-        properties map(varchar, varchar),
-        is_excluded boolean,
-        insert_key ubigint
-    )
-"""
+# What is read of a row, before its ids are hashed. A column stands in the temporary table
+# `event_rows` only if the plan says where it is: one that is null in every row would still cost.
+_TYPES: Final = {
+    "file_id": "bigint",
+    "line_number": "bigint",
+    "event_id": "uuid",
+    "event_id_text": "varchar",
+    "app": "varchar",
+    "event_type": "varchar",
+    "event_at": "timestamp",
+    "server_uploaded_at": "timestamp",
+    "user_id": "varchar",
+    "device_id": "varchar",
+    "amplitude_id": "varchar",
+    "email_id": "varchar",
+    "ids": "ubigint",
+    "session_id": "bigint",
+    "platform": "varchar",
+    "country": "varchar",
+    "course_id": "varchar",
+    "plan": "varchar",
+    "plan_text": "varchar",
+    "spoken_language": "varchar",
+    "channel": "varchar",
+    "outcome_type": "varchar",
+    "outcome_date": "date",
+    "outcome_date_text": "varchar",
+    "credited": "varchar",
+    "would_not_have_happened": "varchar",
+    "quantity": "double",
+    "gender": "varchar",
+    "disability": "varchar",
+    "region": "varchar",
+    "prior_education": "varchar",
+    "properties": "map(varchar, varchar)",
+    "is_excluded": "boolean",
+    "insert_key": "ubigint",
+}
+# What `raw.events` does not hold as it was read.
+_UNSTORED: Final = frozenset(
+    {"event_id_text", "user_id", "device_id", "amplitude_id", "email_id", "ids", "plan_text"}
+)
+_KEYS: Final = {
+    "user_id": "user_key",
+    "device_id": "device_key",
+    "amplitude_id": "amplitude_key",
+    "email_id": "email_key",
+}
 
 _Text = tuple[Path, Sequence[UnpackedFile]]
 
@@ -130,6 +141,8 @@ class EventReader(Reader):
         self._reports = sorted(
             name for name, event in plan.events.items() if "outcome_reported" in event.meanings
         )
+        columns = self._projection("line", "event_id")
+        self._columns = [name for name in _TYPES if name in {"file_id", "line_number", *columns}]
 
     def prepare(self, connection: duckdb.DuckDBPyConnection, files: Sequence[UnpackedFile]) -> None:
         """Read the files into the temporary tables `event_rows` and `event_quarantine`."""
@@ -146,7 +159,10 @@ class EventReader(Reader):
                 for file in files
             ),
         )
-        connection.execute(_EVENT_ROWS)
+        # With columns written out, not as an empty `create table as`: rows that are inserted into
+        # such a table in the same transaction are lost to `group by` (DuckDB 2.0.0).
+        columns = ", ".join(f"{name} {_TYPES[name]}" for name in self._columns)
+        connection.execute(f"create or replace temp table event_rows ({columns})")
         connection.execute(
             "create or replace temp table event_quarantine "
             "(file_id bigint, line_number bigint, line_hash uuid, reason varchar)"
@@ -199,8 +215,8 @@ class EventReader(Reader):
         fields = ", ".join(f"{identifier(name)} := {identifier(name)}" for name in types)
         connection.execute(
             f"""
-            insert into event_rows
-            select batch_files.file_id, null, {self._projection("line", 'line."uuid"')}
+            insert into event_rows by name
+            select batch_files.file_id, {_listed(self._projection("line", 'line."uuid"'))}
             from (
                 select filename, struct_pack({fields}) as line
                 from read_json(
@@ -257,7 +273,7 @@ class EventReader(Reader):
             select file_id, line_number, line as line_text,
                 case when reason is null and fields is null
                     then 'its values have other types than Amplitude''s' else reason end as reason,
-                {self._projection("fields", _event_id('fields."uuid"'))}
+                {_listed(self._projection("fields", _event_id('fields."uuid"')))}
             from read
             """
         )
@@ -272,7 +288,7 @@ class EventReader(Reader):
         )
         connection.execute(
             f"""
-            insert into event_rows
+            insert into event_rows by name
             select * exclude (line_text, reason) from salvaged
             where reason is null and not ({_broken("salvaged")})
             """
@@ -302,79 +318,23 @@ class EventReader(Reader):
         return counts
 
     def _insert(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Insert the rows.
+        """Insert the rows, with keys in the place of their ids.
 
-        Ids are hashed once for each combination that a load meets, not once in each of its rows:
-        the events of one person share all of theirs.
+        An id is hashed once for each combination that a load meets it in, not once in each row: the
+        events of one person share all of theirs.
         """
-        connection.execute(
-            """
-            create temp table if not exists id_keys (
-                user_id varchar, device_id varchar, amplitude_id varchar, email_id varchar,
-                user_key uuid, device_key uuid, amplitude_key uuid, email_key uuid
-            )
-            """
-        )
-        connection.execute(
-            """
-            insert into id_keys
-            select user_id, device_id, amplitude_id, email_id,
-                user_key(user_id), device_key(device_id), amplitude_key(amplitude_id),
-                email_key(email_id)
-            from (
-                select distinct user_id, device_id, amplitude_id, email_id from event_rows
-            ) as met
-            where not exists (
-                from id_keys
-                where id_keys.user_id is not distinct from met.user_id
-                    and id_keys.device_id is not distinct from met.device_id
-                    and id_keys.amplitude_id is not distinct from met.amplitude_id
-                    and id_keys.email_id is not distinct from met.email_id
-            )
-            """
-        )
+        ids = [name for name in _KEYS if name in self._columns]
+        same = " and ".join(f"id_keys.{name} is not distinct from rows.{name}" for name in ids)
+        _hash_new_ids(connection, ids, same)
+        stored = [f"rows.{name}" for name in self._columns if name not in _UNSTORED]
+        keys = [_KEYS[name] for name in ids]
+        (collides,) = _row(connection, "select count(*) > count(distinct ids) from id_keys")
         connection.execute(
             f"""
-            insert into raw.events
-            select
-                rows.file_id,
-                rows.line_number,
-                rows.event_id,
-                rows.app,
-                rows.event_type,
-                rows.event_at,
-                rows.server_uploaded_at,
-                id_keys.user_key,
-                id_keys.device_key,
-                id_keys.amplitude_key,
-                id_keys.email_key,
-                rows.session_id,
-                rows.platform,
-                rows.country,
-                rows.course_id,
-                rows.plan,
-                rows.spoken_language,
-                rows.channel,
-                rows.outcome_type,
-                rows.outcome_date,
-                rows.outcome_date_text,
-                rows.credited,
-                rows.would_not_have_happened,
-                rows.quantity,
-                rows.gender,
-                rows.disability,
-                rows.region,
-                rows.prior_education,
-                rows.properties,
-                rows.is_excluded,
-                rows.insert_key,
-                null as duplicate_reason
+            insert into raw.events by name
+            select {", ".join(stored + keys)}
             from event_rows as rows
-            left join id_keys
-                on id_keys.user_id is not distinct from rows.user_id
-                and id_keys.device_id is not distinct from rows.device_id
-                and id_keys.amplitude_id is not distinct from rows.amplitude_id
-                and id_keys.email_id is not distinct from rows.email_id
+            join id_keys on id_keys.ids = rows.ids {f"and {same}" if collides else ""}
             where {self._is_planned()}
             """
         )
@@ -387,6 +347,8 @@ class EventReader(Reader):
         DuckDB's reader knows none, and counting lines for every event would cost more than the
         load: so the few reports are searched for in their files by their uuid.
         """
+        if not self._reports:
+            return
         wanted: dict[int, set[str]] = {}
         for file_id, text in connection.execute(
             "select file_id, event_id_text from event_rows "
@@ -433,7 +395,7 @@ class EventReader(Reader):
             group by all
             """
         )
-        if self.plan.plans:
+        if "plan_text" in self._columns:
             connection.execute(
                 f"""
                 insert into raw.unknown_fields
@@ -447,6 +409,9 @@ class EventReader(Reader):
         if not sound:
             return
         largest = max(sound, key=_size).alone()
+        sample = _first_lines(largest.text)
+        if not sample:
+            return
         known = STANDARD_COLUMNS | {
             f"{_STRUCTS[scope]}.{name}"
             for path in (*(path for _, path in self.plan.paths()), *self.plan.ignore)
@@ -456,11 +421,8 @@ class EventReader(Reader):
         connection.execute(
             f"""
             insert into raw.unknown_fields
-            with sampled as (
-                select json as line from read_json_objects(
-                    {file_literal(largest.text)}, format = 'newline_delimited',
-                    maximum_object_size = {_MAX_LINE_BYTES}
-                ) limit {_SAMPLED_LINES}
+            with sampled as materialized (
+                select unnest(string_split($1, chr(10)))::json as line
             ),
             fields as (
                 select unnest(json_keys(line)) as field from sampled
@@ -474,7 +436,8 @@ class EventReader(Reader):
             select {largest.file_id}, {literal(self.source)}, field, count(*), true
             from fields where field not in ({literals(sorted(known))})
             group by field
-            """
+            """,
+            [sample],
         )
 
     # -- SQL from the plan ----------------------------------------------------------------------
@@ -485,78 +448,77 @@ class EventReader(Reader):
             f"and app in ({literals(self.plan.projects)}))"
         )
 
-    def _role(self, role: Role, line: str) -> str:
-        paths = self.plan.roles.get(role, ())
-        if not paths:
-            return "null::varchar"
-        return f"coalesce({', '.join(_path(path, line) for path in paths)}, null)"
-
-    def _projection(self, line: str, event_id: str) -> str:
+    def _projection(self, line: str, event_id: str) -> dict[str, str]:
         """The columns of `event_rows` from a struct of the fields, which are text or typed."""
-
-        def role(name: Role) -> str:
-            return self._role(name, line)
 
         def column(name: str) -> str:
             return f"{line}.{identifier(name)}"
 
-        def attribute(name: Role) -> str:
-            known = name in self.plan.roles
-            return f"nullif(trim({role(name)}), '')" if known else "null::varchar"
-
-        def yes_or_no(name: Role) -> str:
-            answer = f"lower(trim({role(name)}))"
+        def yes_or_no(answer: str) -> str:
             return (
-                f"case when {answer} in ({literals(self.plan.yes)}) then 'yes' "
-                f"when {answer} in ({literals(self.plan.no)}) then 'no' end"
+                f"case when lower(trim({answer})) in ({literals(self.plan.yes)}) then 'yes' "
+                f"when lower(trim({answer})) in ({literals(self.plan.no)}) then 'no' end"
             )
 
+        columns = {
+            "event_id": event_id,
+            "app": f"nullif({column('app')}, '')",
+            "event_type": f"nullif({column('event_type')}, '')",
+            "event_at": _time(column("event_time")),
+            "server_uploaded_at": _time(column("server_upload_time")),
+            "user_id": column("user_id"),
+            "device_id": column("device_id"),
+            "amplitude_id": column("amplitude_id"),
+            "session_id": f"nullif(try_cast({column('session_id')} as bigint), -1)",
+            "platform": column("platform"),
+            "is_excluded": self._is_excluded(line),
+            "insert_key": _insert_key(column("app"), column("device_id"), column("$insert_id")),
+        }
+        if self._reports:
+            columns["event_id_text"] = (
+                f"case when {column('event_type')} in ({literals(self._reports)}) "
+                f"then trim({column('uuid')}::varchar) end"
+            )
+        for name, paths in self.plan.roles.items():
+            value = f"coalesce({', '.join(_path(path, line) for path in paths)}, null)"
+            if name == "email":
+                columns["email_id"] = value
+            elif name == "plan":
+                columns["plan_text"] = value
+                columns["plan"] = self._segment(value)
+            elif name == "outcome_date":
+                columns["outcome_date"] = f"try_cast({value} as date)"
+                columns["outcome_date_text"] = (
+                    f"case when try_cast({value} as date) is null then {value} end"
+                )
+            elif name in ("credited", "would_not_have_happened"):
+                columns[name] = yes_or_no(value)
+            elif name == "quantity":
+                columns[name] = f"try_cast({value} as double)"
+            elif name in EQUITY_ROLES:
+                columns[name] = f"nullif(trim({value}), '')"
+            else:
+                columns[name] = value
+        if any(event.keep for event in self.plan.events.values()):
+            columns["properties"] = self._properties(line)
+        ids = ", ".join(columns[name] for name in _KEYS if name in columns)
+        columns["ids"] = _quick_hash(ids)
+        return columns
+
+    def _segment(self, plan: str) -> str:
         segments = " ".join(
             f"when {literal(value)} then {literal(segment)}"
             for value, segment in self.plan.plans.items()
         )
-        plan = f"case trim({role('plan')}) {segments} end" if segments else "null::varchar"
-        excluded = " or ".join(
+        return f"case trim({plan}) {segments} end" if segments else "null::varchar"
+
+    def _is_excluded(self, line: str) -> str:
+        rules = (
             f"coalesce(lower({_path(rule.property, line)}) in "
             f"({literals(value.lower() for value in rule.equals)}), false)"
             for rule in self.plan.exclude
         )
-        outcome_date = f"try_cast({role('outcome_date')} as date)"
-        return f"""
-            {event_id} as event_id,
-            case when {column("event_type")} in ({literals(self._reports)})
-                then trim({column("uuid")}::varchar) end as event_id_text,
-            nullif({column("app")}, '') as app,
-            nullif({column("event_type")}, '') as event_type,
-            {_time(column("event_time"))} as event_at,
-            {_time(column("server_upload_time"))} as server_uploaded_at,
-            {column("user_id")} as user_id,
-            {column("device_id")} as device_id,
-            {column("amplitude_id")} as amplitude_id,
-            {role("email")} as email_id,
-            nullif(try_cast({column("session_id")} as bigint), -1) as session_id,
-            {column("platform")} as platform,
-            {role("country")} as country,
-            {role("course_id")} as course_id,
-            {plan} as plan,
-            {role("plan")} as plan_text,
-            {role("spoken_language")} as spoken_language,
-            {role("channel")} as channel,
-            {role("outcome_type")} as outcome_type,
-            {outcome_date} as outcome_date,
-            case when {outcome_date} is null then {role("outcome_date")} end as outcome_date_text,
-            {yes_or_no("credited")} as credited,
-            {yes_or_no("would_not_have_happened")} as would_not_have_happened,
-            try_cast({role("quantity")} as double) as quantity,
-            {", ".join(f"{attribute(name)} as {name}" for name in EQUITY_ROLES)},
-            {self._properties(line)} as properties,
-            {excluded or "false"} as is_excluded,
-            -- A hash over every row has to be cheap: MD5 over a secret salt.
-            md5_number_lower(
-                getvariable('insert_salt') || {column("app")} || chr(0) || {column("device_id")}
-                || chr(0) || nullif({column("$insert_id")}, '')
-            ) as insert_key
-        """
+        return " or ".join(rules) or "false"
 
     def _properties(self, line: str) -> str:
         cases = []
@@ -570,8 +532,6 @@ class EventReader(Reader):
                     f"when {literal(name)} then map_from_entries("
                     f"list_filter([{entries}], lambda entry: entry.value is not null))"
                 )
-        if not cases:
-            return "null::map(varchar, varchar)"
         return f"case {line}.event_type {' '.join(cases)} end"
 
 
@@ -644,6 +604,44 @@ class MergeReader(Reader):
             found = counts[file_id]
             found.rows_in, found.quarantined, found.newest_at = rows, quarantined, newest_ms
         return counts
+
+
+def _hash_new_ids(connection: duckdb.DuckDBPyConnection, ids: Sequence[str], same: str) -> None:
+    """Bring the temporary table `id_keys` up to the combinations of ids in `event_rows`.
+
+    Rows find theirs by `ids`, a hash of the combination that is quick, and lives as long as the
+    load; whoever reads it has to expect that two combinations share one.
+    """
+    columns = ", ".join(f"{name} varchar, {key} uuid" for name, key in _KEYS.items())
+    connection.execute(f"create temp table if not exists id_keys (ids ubigint, {columns})")
+    connection.execute(
+        f"""
+        create or replace temp table new_ids as
+        select distinct ids, {", ".join(ids)}
+        from event_rows as rows
+        where not exists (from id_keys where id_keys.ids = rows.ids and {same})
+        """
+    )
+    keyed = ", ".join(
+        f"{name}s as materialized (select {name}, {key}({name}) as {key} "
+        f"from (select distinct {name} from new_ids where {name} is not null))"
+        for name, key in _KEYS.items()
+        if name in ids
+    )
+    connection.execute(
+        f"""
+        insert into id_keys by name
+        with {keyed}
+        select new_ids.*, {", ".join(_KEYS[name] for name in ids)}
+        from new_ids
+        {" ".join(f"left join {name}s using ({name})" for name in ids)}
+        """
+    )
+
+
+def _row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
+    row: tuple[Any, ...] = connection.execute(query).fetchall()[0]
+    return row
 
 
 def _chunked(
@@ -724,6 +722,20 @@ def _ways_of_writing(value: str) -> list[str]:
     return [str(known), str(known).upper(), known.hex, known.hex.upper()]
 
 
+def _first_lines(text: Path) -> str:
+    """Some thousand lines of a JSON-lines file, or fewer if they are long."""
+    lines: list[bytes] = []
+    read = 0
+    with text.open("rb") as stream:
+        for line in islice(stream, _SAMPLED_LINES):
+            read += len(line)
+            if read > _SAMPLED_BYTES:
+                break
+            if line.strip():
+                lines.append(line.strip())
+    return b"\n".join(lines).decode(errors="replace")
+
+
 def _size(file: UnpackedFile) -> int:
     return file.joined.end - file.joined.start if file.joined else file.text.stat().st_size
 
@@ -776,6 +788,27 @@ def _path(path: str, line: str) -> str:
 def _event_id(text: str) -> str:
     """Amplitude's uuid; where another client wrote another kind of id, a keyed hash of it."""
     return f"coalesce(try_cast({text} as uuid), keyed_uuid('event:' || nullif(trim({text}), '')))"
+
+
+def _insert_key(app: str, device_id: str, insert_id: str) -> str:
+    """Half of an MD5 over a secret salt, null if one of them is: hashing every row has to be cheap.
+
+    (`md5_number_lower` would give the same half at seven times the cost, and `||` is slower than
+    `concat`, which takes no notice of nulls.)
+    """
+    text = f"concat(getvariable('insert_salt'), {app}, chr(0), {device_id}, chr(0), {insert_id})"
+    return (
+        f"case when {insert_id} <> '' and {device_id} is not null and {app} is not null "
+        f"then (md5_number({text}) & {2**64 - 1}::uhugeint)::ubigint end"
+    )
+
+
+def _quick_hash(values: str) -> str:
+    return f"hash({values})"
+
+
+def _listed(expressions: Mapping[str, str]) -> str:
+    return ", ".join(f"{value} as {name}" for name, value in expressions.items())
 
 
 def _time(column: str) -> str:

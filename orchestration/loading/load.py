@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -124,12 +125,16 @@ def load_landing(
     load = _Load(connection, settings, run_id, load_number, known, wanted)
     total, done = len(plan.load), 0
     load.remove([*plan.remove, *(known[e.path] for e in plan.record if e.path in known)])
-    with Scratch(settings.scratch, settings.landing) as scratch:
-        for reader, entries in _batches(plan.load, contracts):
+    batches = list(_batches(plan.load, contracts))
+    wanted_files = ((entries, reader.source == AMPLITUDE_EVENTS) for reader, entries in batches)
+    with (
+        Scratch(settings.scratch, settings.landing) as scratch,
+        closing(scratch.inflate(wanted_files)) as inflated,
+    ):
+        for (reader, entries), files in zip(batches, inflated, strict=True):
             if progress is not None:
                 progress(done, total, f"{reader.source} {Path(entries[-1].path).name}")
-            joins = reader.source == AMPLITUDE_EVENTS
-            load.replace(reader, entries, scratch.inflate(entries, joins=joins))
+            load.replace(reader, entries, files)
             done += len(entries)
     load.record(plan.record)
     _summarise(connection, report, run_id)

@@ -37,7 +37,8 @@ def install(connection: duckdb.DuckDBPyConnection, secret: bytes) -> None:
         """
     )
     connection.execute(
-        "create or replace temp macro keyed_uuid(message) as hmac_sha256(message)[:32]::uuid"
+        "create or replace temp macro keyed_uuid(message) as "
+        "substring(hmac_sha256(message), 1, 32)::uuid"
     )
     # The macros of each kind of id: one place says how it is written before it is hashed.
     for kind, message in (

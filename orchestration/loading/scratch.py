@@ -10,8 +10,8 @@ from __future__ import annotations
 import io
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,8 @@ from typing import Self
 from orchestration.landing.archives import inflate, open_stored
 from orchestration.loading.batch import Joined, UnpackedFile
 from orchestration.loading.ledger import Entry
+
+_Batch = tuple[Sequence[Entry], bool]
 
 # How a line begins that is tagged with the number of its file.
 TAG = "northstar:file"
@@ -34,7 +36,7 @@ _PART_BYTES = 2**20
 class Scratch(AbstractContextManager["Scratch"]):
     """Inflates the data files of a load, a batch at a time.
 
-    The files of one batch are written over those of the one before: taking new pages from the
+    The files of one batch are written over those of an earlier one: taking new pages from the
     kernel costs more than filling them.
 
     Args:
@@ -45,12 +47,6 @@ class Scratch(AbstractContextManager["Scratch"]):
     def __init__(self, folder: Path, landing: Path) -> None:
         self._folder = folder
         self._landing = landing
-        self._lock = Lock()
-        self._joins = False
-        self._entries: Mapping[str, tuple[int, Entry]] = {}
-        self._parts = 0
-        self._part = io.BytesIO()
-        self._part_lines = 0
 
     def __enter__(self) -> Self:
         shutil.rmtree(self._folder, ignore_errors=True)  # of a run that was killed
@@ -60,18 +56,48 @@ class Scratch(AbstractContextManager["Scratch"]):
     def __exit__(self, *_: object) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def inflate(self, entries: Sequence[Entry], *, joins: bool) -> list[UnpackedFile]:
-        """Inflate the files of a batch; those of the batch before are gone after it.
+    def inflate(self, batches: Iterable[_Batch]) -> Generator[list[UnpackedFile]]:
+        """Inflate the files of batches, one batch ahead of the one that is worked on.
 
         Args:
-            entries: the files.
-            joins: whether small files may be joined, which only JSON lines can be.
+            batches: files, and whether small ones may be joined, which only JSON lines can be.
+
+        Yields:
+            The files of a batch; those of the batch before are gone with it.
         """
+        folders = [self._folder / "even", self._folder / "odd"]
+        for folder in folders:
+            folder.mkdir(mode=0o700)
+        with ThreadPoolExecutor(_INFLATERS) as pool, ThreadPoolExecutor(1) as ahead:
+            waiting: Future[list[UnpackedFile]] | None = None
+            for number, (entries, joins) in enumerate(batches):
+                batch = _Inflation(folders[number % 2], self._landing, entries, joins=joins)
+                started = ahead.submit(batch.run, pool)
+                if waiting is not None:
+                    yield waiting.result()
+                waiting = started
+            if waiting is not None:
+                yield waiting.result()
+
+
+class _Inflation:
+    """Inflates the files of one batch into a folder, over those of an earlier one."""
+
+    def __init__(
+        self, folder: Path, landing: Path, entries: Sequence[Entry], *, joins: bool
+    ) -> None:
+        self._folder = folder
+        self._landing = landing
         self._joins = joins
         self._entries = {entry.path: (number, entry) for number, entry in enumerate(entries)}
+        self._lock = Lock()
         self._parts = 0
-        with ThreadPoolExecutor(_INFLATERS) as pool:
-            files = [file for share in pool.map(self._inflate, self._shares()) for file in share]
+        self._part = io.BytesIO()
+        self._part_lines = 0
+
+    def run(self, pool: ThreadPoolExecutor) -> list[UnpackedFile]:
+        """Inflate all of them; the pool's threads share the work."""
+        files = [file for share in pool.map(self._inflate, self._shares()) for file in share]
         self._close_part()
         return files
 

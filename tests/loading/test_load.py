@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from orchestration.contracts import read_contracts
 from orchestration.errors import LandingError
 from orchestration.landing import take_inventory
-from orchestration.loading import LoadReport, as_of, connect, load_landing, stamp_run
+from orchestration.loading import LoadReport, amplitude, as_of, connect, load_landing, stamp_run
 from orchestration.loading.pseudonyms import keyed_uuid
 from orchestration.settings import Settings
 from tests.loading.exports import TRACKING_PLAN, event, lines, write_hour, write_zip
@@ -480,3 +480,17 @@ def test_keys_of_events_are_uuids_even_where_the_export_has_other_ids(school: Sc
         (keyed_uuid(SECRET, "event:not-a-uuid"),)
     ]
     assert isinstance(school.query("select event_id from raw.events")[0][0], uuid.UUID)
+
+
+def test_people_whose_ids_share_a_quick_hash_are_not_mixed_up(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(amplitude, "_quick_hash", lambda values: "(1 + 0 * hash(1))::ubigint")
+    write_hour(school.amplitude, [event(number) for number in range(40)])
+    write_hour(school.amplitude, [event(number + 40) for number in range(40)], hour=14)
+    school.load()
+    found = dict(school.query("select event_id, user_key from raw.events"))
+    assert found == {
+        uuid.UUID(int=number + 1): keyed_uuid(SECRET, f"learner-{number % 7}")
+        for number in range(80)
+    }
