@@ -149,7 +149,7 @@ def _in_order(nodes: dict[str, Any]) -> list[Any]:
         if unique_id in seen or unique_id not in nodes:
             return
         seen.add(unique_id)
-        for parent in nodes[unique_id].depends_on.nodes:
+        for parent in getattr(nodes[unique_id].depends_on, "nodes", ()):
             visit(parent)
         done.append(nodes[unique_id])
 

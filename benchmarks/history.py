@@ -7,7 +7,7 @@ statement, so that learners of the history come back.
 
 All chance is DuckDB's hash of a row's numbers: the same school on every machine. A learner-day has
 20 events on average, a twentieth of the learner-days are somebody's first and another one a
-visitor's without an account; who came lately comes back more often. The other sources are those of
+visitor's without an account; most of the others are those of people who came lately. The other sources are those of
 the demo.
 """
 
@@ -52,7 +52,6 @@ with
                 when slot < 2 * {newcomers} then 'visitor'
                 else 'learner'
             end as kind,
-            (hash(day, slot, 'who') % 1000003 + 1) / 1000004 as who,
             (hash(day, slot, 'length') % 1000003 + 1) / 1000004 as length
         from range({first}, {last}) as days (day), range({slots}) as slots (slot)
     ),
@@ -63,8 +62,9 @@ with
                 case
                     when kind = 'newcomer' then day * {newcomers} + slot
                     when kind = 'visitor' then day * {newcomers} + slot - {newcomers}
-                    when hash(day, slot, 'old') % 10 < 3 then floor(who * (day + 1) * {newcomers})
-                    else greatest(0, (day + 1) * {newcomers} - 1 + floor(ln(who) * {recent}))
+                    when slot % 10 < 3 then (slot * 7919 + hash(day)) % ((day + 1) * {newcomers})
+                    else (day + 1) * {newcomers} - 1
+                        - (slot * 7919 + hash(day)) % least({recent}, (day + 1) * {newcomers})
                 end as bigint
             ) as person
         from visits

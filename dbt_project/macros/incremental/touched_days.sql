@@ -31,9 +31,10 @@
 {%- endmacro %}
 
 
-{#- The rules that the rows of a table were made by; none of an empty one. Any row tells: all of them
-    are replaced together when the rules change. -#}
+{#- The rules that the rows of a table were made by; none of an empty one, or one that is yet to be
+    made. Any row tells: all of them are replaced together when the rules change. -#}
 {% macro made_by_rules(relation) -%}
+    {%- if load_relation(relation) is none -%} {{ return(none) }}{%- endif -%}
     {%- set rows = run_query("select rules_hash from " ~ relation ~ " limit 1").rows -%}
     {{ return(rows[0][0] if rows | length > 0 else none) }}
 {%- endmacro %}

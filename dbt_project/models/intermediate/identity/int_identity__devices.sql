@@ -6,9 +6,33 @@ with
         where not is_excluded and device_key is not null
     ),
 
-    -- Most devices never send an anonymous event; asking only for those that do keeps this table
-    -- small.
-    anonymous_devices as (select distinct device_key from learner_days where user_key is null),
+    -- Most devices never send an anonymous event, and those that do mostly do before the first
+    -- sign-in; asking only for sign-ins that such an event may belong to keeps this table small.
+    last_anonymous as (
+        select device_key, max(activity_date) as activity_date
+        from learner_days
+        where user_key is null
+        group by device_key
+    ),
+
+    last_sign_ins as (
+        select learner_days.device_key, min(learner_days.activity_date) as activity_date
+        from learner_days
+        inner join
+            last_anonymous
+            on learner_days.device_key = last_anonymous.device_key
+            and learner_days.activity_date >= last_anonymous.activity_date
+        where learner_days.user_key is not null
+        group by learner_days.device_key
+    ),
+
+    bounds as (
+        select
+            last_anonymous.device_key,
+            coalesce(last_sign_ins.activity_date, last_anonymous.activity_date) as activity_date
+        from last_anonymous
+        left join last_sign_ins on last_anonymous.device_key = last_sign_ins.device_key
+    ),
 
     sign_ins as (
         select
@@ -17,7 +41,10 @@ with
             learner_days.user_key,
             min(learner_days.first_event_at) as first_event_at
         from learner_days
-        inner join anonymous_devices on learner_days.device_key = anonymous_devices.device_key
+        inner join
+            bounds
+            on learner_days.device_key = bounds.device_key
+            and learner_days.activity_date <= bounds.activity_date
         where learner_days.user_key is not null
         group by learner_days.device_key, learner_days.activity_date, learner_days.user_key
     ),
