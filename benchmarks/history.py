@@ -7,8 +7,8 @@ statement, so that learners of the history come back.
 
 All chance is DuckDB's hash of a row's numbers: the same school on every machine. A learner-day has
 20 events on average, a twentieth of the learner-days are somebody's first and another one a
-visitor's without an account; most of the others are those of people who came lately. The other sources are those of
-the demo.
+visitor's without an account; most of the others are those of people who came lately. The other
+sources are those of the demo.
 """
 
 from __future__ import annotations

@@ -9,6 +9,15 @@
 
 with
 
+    day_bounds as (
+        {{
+            reporting_day_bounds(
+                ref("stg_amplitude__events"),
+                "user_key is not null and " ~ in_touched_days("event_at"),
+            )
+        }}
+    ),
+
     events as (
         select user_key, event_at, {{ told | join(", ") }}
         from {{ ref("stg_amplitude__events") }}
@@ -21,8 +30,8 @@ with
 
     dated as (
         select
-            user_key,
-            {{ local_date("event_at") }} as activity_date,
+            events.user_key,
+            {{ reporting_day("events.event_at", "day_bounds") }} as activity_date,
             {%- for attribute in told %}
                 case
                     when {{ attribute }} is not null then {{ row_of(["event_at", attribute]) }}
@@ -30,6 +39,7 @@ with
                 {%- if not loop.last %},{% endif %}
             {%- endfor %}
         from events
+        inner join day_bounds on cast(events.event_at as date) = day_bounds.utc_date
     ),
 
     final as (
