@@ -7,9 +7,11 @@ day with a merge of 1,000 people. A day costs a day when the largest history tak
 1.5 times the smallest. Copying the learner days into the published file is told apart.
 
 Schools lie in `benchmarks/work/days` and stay there: what is done for a size is not done again, so
-that sizes can be built one after the other, also with a pause (`--only-prepare`), and further turns
-cost minutes. Remove the folder to begin anew. Sizes above 50 million need a machine to themselves:
-100 million events take 15 GB of disk and half an hour to be built.
+that sizes can be built one after the other, also with a pause (`--only-prepare --sizes 100000000`),
+and further turns (`--turns 5`) cost a minute each. A run that was stopped goes on where it was.
+`--again` forgets what was measured; remove the folder to begin anew. A figure needs a machine to
+itself: 100 million events take about 15 GB of disk and a quarter of an hour to be generated and
+built.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from benchmarks.history import School, settings_of, write_day, write_history, wr
 from benchmarks.rebuilding import Rebuild, rebuilt
 from benchmarks.report import Figure, at_most, figure_of_turns
 from orchestration.settings import Settings
+from orchestration.transforming import dbt_variables, project_digest
 
 WORK = Path(__file__).parent / "work" / "days"
 SIZES = (10_000_000, 50_000_000, 100_000_000)
@@ -32,6 +35,7 @@ _LATE_DAYS = 30
 _MERGED = 1_000
 _KINDS = {"day": 1.5, "late": 3.0, "merge": 3.0}
 _MOST_NODES = 15
+_BEGUN = "a day was begun"
 
 
 @dataclass
@@ -41,7 +45,7 @@ class Place:
     Attributes:
         school: its size.
         folder: where it lies.
-        done: how far it is: history, built.
+        done: how far it is: the history is there, and built by these models.
         days: how many new days it has got.
         rebuilds: what each kind of day took, in the order of turns.
     """
@@ -115,25 +119,36 @@ def figures(arguments: Sequence[str] = ()) -> list[Figure]:
 
 
 def prepare(place: Place, memory: str) -> None:
-    """Generate the history and build it once, unless that is done."""
+    """Generate the history and build it once, unless that is done.
+
+    What was measured with other models is forgotten, and the marts are built by the new ones; a day
+    that was begun and not finished is finished: no other day is to pay for either.
+    """
     if "history" not in place.done:
         print(f"Generating {place.school.events:,} events", flush=True)
         write_history(place.settings, place.school)
         place.done.append("history")
         place.save()
-    if "built" not in place.done:
+    built = f"built {project_digest(dbt_variables(place.settings))}"
+    if built not in place.done:
         print(f"Building the history of {place.school.events:,} events", flush=True)
         rebuild = rebuilt(place.settings, memory)
-        place.rebuilds["history"] = [rebuild]
-        place.done.append("built")
+        place.rebuilds = {"history": [rebuild]}
+        place.done = ["history", built]
         place.save()
         _tell(place, "history", rebuild)
+    elif _BEGUN in place.done:
+        print(f"Ending a day of {place.school.events:,} events that was stopped", flush=True)
+        rebuilt(place.settings, memory)
+        place.done.remove(_BEGUN)
+        place.save()
 
 
 def measure(place: Place, kind: str, memory: str) -> None:
     """Add a day of a kind, and rebuild."""
     number = place.days
     place.days += 1
+    place.done.append(_BEGUN)
     place.save()
     late = min(_LATE_DAYS, place.school.days) if kind == "late" else 0
     write_day(place.settings, place.school, number, late)
@@ -141,6 +156,7 @@ def measure(place: Place, kind: str, memory: str) -> None:
         write_merges(place.settings, place.school, number, _MERGED)
     rebuild = rebuilt(place.settings, memory)
     place.rebuilds.setdefault(kind, []).append(rebuild)
+    place.done.remove(_BEGUN)
     place.save()
     _tell(place, kind, rebuild)
 

@@ -385,9 +385,10 @@ def write_day(settings: Settings, school: School, number: int, late: int = 0) ->
     happened = "told.event_at"
     if late:
         happened = (
+            # Other bits of the hash than those that chose the event.
             f"case when hash(told.name, 'late') % 10 = 0 then told.event_at - to_days(cast("
-            f"{ordinal} - (hash(told.name, 'when') % {late}) * {school.days} // {late} as integer))"
-            " else told.event_at end"
+            f"{ordinal} - ((hash(told.name, 'when') >> 20) % {late}) * {school.days} // {late} "
+            "as integer)) else told.event_at end"
         )
     with duckdb.connect() as connection:
         connection.execute(school.people_sql(ordinal + 1))
