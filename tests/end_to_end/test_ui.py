@@ -12,21 +12,61 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestration.publishing import current_publication
+from orchestration.settings import REPOSITORY
 from tests.end_to_end.conftest import School
 
 LOCATION = {"repositoryName": "__repository__", "repositoryLocationName": "northstar"}
+LAUNCH = """
+    mutation ($job: JobOrPipelineSelector!) {
+      launchRun(executionParams: {selector: $job}) {
+        __typename
+        ... on LaunchRunSuccess { run { runId } }
+        ... on PythonError { message }
+      }
+    }
+    """
+# As the Makefile starts them.
+UI = ("dagster", "dev")
+READ_ONLY = ("dagster-webserver", "--read-only")
 Ask = Callable[..., Any]
 
 
-@pytest.fixture
-def ask(school: School) -> Iterator[Ask]:
-    """A question to the UI's server, which runs for the time of a test."""
-    home = subprocess.run(
+@dataclass(frozen=True)
+class Server:
+    """A server of the UI.
+
+    Attributes:
+        ask: a question to it.
+        pid: its process, which leads a group.
+    """
+
+    ask: Ask
+    pid: int
+
+
+@pytest.fixture(scope="module")
+def school(published_school: School, tmp_path_factory: pytest.TempPathFactory) -> School:
+    return published_school.copy_data(tmp_path_factory.mktemp("ui") / "data")
+
+
+@pytest.fixture(scope="module")
+def secret(school: School) -> str:
+    """The secret that the school's data was made with, handed over as that of own exports is."""
+    return (school.data / "state" / "demo.key").read_text()
+
+
+@pytest.fixture(scope="module")
+def home(school: School) -> str:
+    return subprocess.run(
         [sys.executable, "-m", "orchestration", "home"],
         cwd=school.repository,
         env=school.environment,
@@ -34,16 +74,32 @@ def ask(school: School) -> Iterator[Ask]:
         capture_output=True,
         text=True,
     ).stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def ui(school: School, home: str, secret: str) -> Iterator[Server]:
+    with serve(UI, school, home, secret) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def read_only(school: School, home: str, secret: str) -> Iterator[Server]:
+    with serve(READ_ONLY, school, home, secret) as server:
+        yield server
+
+
+@contextmanager
+def serve(command: tuple[str, ...], school: School, home: str, secret: str) -> Iterator[Server]:
+    """Run a server for the time of a block."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    program = str(Path(sys.executable).parent / command[0])
     server = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml"),
-            *("-h", "127.0.0.1", "-p", str(port)),
-        ],
+        [program, *command[1:], "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)],
         cwd=school.repository,
-        env=school.environment | {"DAGSTER_HOME": home, "NORTHSTAR_AS_OF": "2026-06-15"},
+        env=school.environment
+        | {"DAGSTER_HOME": home, "NORTHSTAR_AS_OF": "2026-06-15", "NORTHSTAR_SECRET": secret},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -61,8 +117,8 @@ def ask(school: School) -> Iterator[Ask]:
         return told["data"]
 
     try:
-        until(lambda: is_up(ask), 90)
-        yield ask
+        until(lambda: is_up(ask), 240)
+        yield Server(ask, server.pid)
     finally:
         os.killpg(server.pid, signal.SIGINT)
         try:
@@ -70,6 +126,35 @@ def ask(school: School) -> Iterator[Ask]:
         except subprocess.TimeoutExpired:
             os.killpg(server.pid, signal.SIGKILL)
             server.wait()
+
+
+def family(pid: int) -> dict[int, str]:
+    """The processes of a session that a process leads, with their command lines."""
+    listed = subprocess.run(
+        ["ps", "-A", "-o", "pid=,sess=,args="], capture_output=True, text=True, check=True
+    ).stdout
+    rows = [line.split(None, 2) for line in listed.splitlines()]
+    return {int(row[0]): row[2] for row in rows if row[1] == str(pid) and len(row) == 3}
+
+
+def listening_addresses(pid: int) -> set[str]:
+    """The addresses on which the processes of a session wait for connections (TCP)."""
+    sockets = set()
+    for member in family(pid):
+        for link in Path(f"/proc/{member}/fd").glob("*"):
+            with suppress(OSError):
+                sockets.add(str(link.readlink()))
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and f"socket:[{fields[9]}]" in sockets:
+                words = bytes.fromhex(fields[1].split(":")[0])
+                packed = b"".join(
+                    words[start : start + 4][::-1] for start in range(0, len(words), 4)
+                )
+                found.add(str(ip_address(packed)))
+    return found
 
 
 def is_up(ask: Ask) -> bool:
@@ -86,7 +171,60 @@ def until(is_so: Callable[[], bool], seconds: float) -> None:
         time.sleep(0.3)
 
 
-def test_automation_can_be_switched_on_and_the_job_be_launched(school: School, ask: Ask) -> None:
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux's /proc")
+def test_the_ui_listens_on_the_loopback_only(ui: Server, read_only: Server) -> None:
+    for server in (ui, read_only):
+        assert listening_addresses(server.pid) == {"127.0.0.1"}
+
+
+def test_the_makefile_starts_the_ui_so() -> None:
+    makefile = (REPOSITORY / "Makefile").read_text()
+
+    assert "\nHOST := 127.0.0.1\n" in makefile
+    where = "-w workspace.yaml -h $(HOST) -p $(PORT)\n"
+    for command in (UI, READ_ONLY):
+        assert f"exec $(BIN)/{' '.join(command)} {where}" in makefile
+
+
+def test_onlookers_see_everything_and_start_and_change_nothing(
+    school: School, read_only: Server
+) -> None:
+    before = current_publication(school.settings)
+    ask = read_only.ask
+    job, sensor = LOCATION | {"jobName": "rebuild"}, LOCATION | {"sensorName": "landing_files"}
+
+    runs = ask("{ runsOrError { ... on Runs { results { runId } } } }")["runsOrError"]["results"]
+    assert len(runs) >= 1
+    assert ask(LAUNCH, job=job)["launchRun"]["__typename"] == "UnauthorizedError"
+    refused = ask(
+        """
+        mutation ($sensor: SensorSelector!, $schedule: ScheduleSelector!, $run: String!) {
+          startSensor(sensorSelector: $sensor) { __typename }
+          startSchedule(scheduleSelector: $schedule) { __typename }
+          deletePipelineRun(runId: $run) { __typename }
+          wipeAssets(assetPartitionRanges: [{assetKey: {path: ["raw", "events"]}}]) { __typename }
+          terminateRun(runId: $run) { __typename ... on TerminateRunFailure { message } }
+          reloadWorkspace { __typename }
+        }
+        """,
+        sensor=sensor,
+        schedule=LOCATION | {"scheduleName": "daily"},
+        run=runs[0]["runId"],
+    )
+    stop = refused.pop("terminateRun")
+    assert stop["message"] == "You do not have permission to terminate this run"
+    assert {name: told["__typename"] for name, told in refused.items()} == dict.fromkeys(
+        refused, "UnauthorizedError"
+    )
+    after = ask("{ runsOrError { ... on Runs { results { runId } } } }")["runsOrError"]["results"]
+    assert after == runs
+    assert current_publication(school.settings) == before
+
+
+def test_automation_can_be_switched_on_and_the_job_be_launched(
+    school: School, ui: Server, home: str, secret: str
+) -> None:
+    ask = ui.ask
     automation = ask(
         """
         query ($location: RepositorySelector!) {
@@ -120,30 +258,29 @@ def test_automation_can_be_switched_on_and_the_job_be_launched(school: School, a
     assert on["startSensor"]["sensorState"]["status"] == "RUNNING"
 
     before = current_publication(school.settings)
-    launched = ask(
-        """
-        mutation ($job: JobOrPipelineSelector!) {
-          launchRun(executionParams: {selector: $job}) {
-            __typename
-            ... on LaunchRunSuccess { run { runId } }
-            ... on PythonError { message }
-          }
-        }
-        """,
-        job=LOCATION | {"jobName": "rebuild"},
-    )["launchRun"]
+    launched = ask(LAUNCH, job=LOCATION | {"jobName": "rebuild"})["launchRun"]
     assert launched["__typename"] == "LaunchRunSuccess", launched
     run_id = launched["run"]["runId"]
 
+    commands: set[str] = set()
+
     def has_ended() -> bool:
+        commands.update(family(ui.pid).values())
         run = ask(
             "query ($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }", id=run_id
         )
         return run["runOrError"]["status"] in ("SUCCESS", "FAILURE", "CANCELED")
 
-    until(has_ended, 120)
+    until(has_ended, 300)
     after = current_publication(school.settings)
     assert after is not None
     assert after.run_id == run_id
     assert before != after
     assert str(after.as_of) == "2026-06-15"
+    # The secret is in no list of processes, and in nothing that Dagster keeps.
+    assert any(run_id in command or "execute_run" in command for command in commands)
+    assert not any(secret in command for command in commands)
+    kept = [path for path in Path(home).rglob("*") if path.is_file() and not path.is_symlink()]
+    assert any(path.suffix == ".db" for path in kept)
+    for path in kept:
+        assert secret.encode() not in path.read_bytes(), path
