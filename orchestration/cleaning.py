@@ -12,7 +12,7 @@ from orchestration.settings import Settings
 
 
 def clean(settings: Settings) -> list[Path]:
-    """Remove the warehouse, the published files, Dagster's home, dbt's target and demo exports.
+    """Remove the warehouse, published files, alerts, Dagster's home, dbt's target, demo exports.
 
     Returns:
         The files of the landing folder that stay: they are not the demo's.
@@ -23,7 +23,13 @@ def clean(settings: Settings) -> list[Path]:
     now = settings.model_copy(update={"lock_wait_seconds": 0})
     with rebuild_lock(now, f"clean-{uuid4()}"):
         stay = remove_demo(settings.landing)
-        for folder in (settings.published, settings.dagster_home, settings.dbt_target):
+        for folder in (
+            settings.published,
+            settings.dagster_home,
+            settings.dbt_target,
+            # What was wrong with a demo is not to hide what is wrong with own exports.
+            settings.alerts,
+        ):
             shutil.rmtree(folder, ignore_errors=True)
         # All but the lock, which is held.
         for entry in settings.warehouse.parent.iterdir():

@@ -125,7 +125,10 @@ def clean(settings: Settings, _: argparse.Namespace) -> None:
     from orchestration.cleaning import clean
 
     stay = clean(settings)
-    print("Removed the warehouse, published files, Dagster's home, dbt's target and demo exports.")
+    print(
+        "Removed the warehouse, published files, alerts, Dagster's home, dbt's target and demo "
+        "exports."
+    )
     if stay:
         print(f"{len(stay)} files of your own stay in {settings.landing}.")
 

@@ -41,7 +41,11 @@ class Settings(BaseSettings):
     lock_wait_seconds: float = Field(900, ge=0, description="How long to wait for another rebuild.")
     keep_publications: int = Field(3, ge=1, description="Publications that are kept.")
     threads: int | None = Field(None, ge=1, description="DuckDB threads; default all cores.")
-    memory_limit: str = Field("2GB", description="DuckDB memory limit, such as `2GB`.")
+    memory_limit: str = Field(
+        "2GB",
+        pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$",
+        description="DuckDB memory limit, such as `2GB`.",
+    )
     max_quarantined_share: float = Field(
         0.05, ge=0, le=1, description="Publishing stops above this share of quarantined rows."
     )
@@ -123,6 +127,11 @@ class Settings(BaseSettings):
     def state(self) -> Path:
         """What cannot be rebuilt from landing."""
         return self.data / "state"
+
+    @property
+    def alerts(self) -> Path:
+        """The log of alerts, and what is still to be delivered."""
+        return self.data / "alerts"
 
     @property
     def dagster_home(self) -> Path:
