@@ -62,6 +62,7 @@ def dbt_models(
         if node.is_bad or node.status == "warn":
             context.log.warning("%s: %s. %s", node.name, node.status, node.message or "")
         yield from converter.convert(node)
+    converter.finish()
     running.result().raise_for_failures()
     if not is_subset:
         with rebuild_run.warehouse() as connection:

@@ -14,7 +14,7 @@ from sqlglot.errors import SqlglotError
 
 from orchestration.defs.transform.plots import plots_of
 from orchestration.transforming import FinishedNode
-from orchestration.transforming.lineage import Columns, column_lineage
+from orchestration.transforming.lineage import Columns, KeptLineage
 
 # Schema and name of a table.
 Place = tuple[str, str]
@@ -63,7 +63,12 @@ class EventConverter:
         self._manifest = manifest
         self._translator = translator
         self._compiled = target_path / "compiled"
+        self._kept_lineage = KeptLineage(target_path / "lineage.json")
         self._columns = dict(columns)
+
+    def finish(self) -> None:
+        """Keep for the next build what was found out in this one."""
+        self._kept_lineage.save()
 
     def convert(self, node: FinishedNode) -> Iterator[DagsterEvent]:
         """The events of one finished node; none for unit tests, which the build result judges."""
@@ -143,7 +148,7 @@ class EventConverter:
             for parent in self._parents(properties)
         }
         tables = {place: self._columns[place] for place in parents if place in self._columns}
-        made_from = column_lineage(path.read_text(), tables)
+        made_from = self._kept_lineage.of(path.read_text(), tables)
         return dg.TableColumnLineage(
             {
                 column: [
