@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -17,6 +19,8 @@ from orchestration.settings import Settings
 
 if TYPE_CHECKING:
     from dagster import EventLogEntry
+
+_OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 _STEPS = {
     "load_landing": "Loaded the exports",
@@ -38,7 +42,8 @@ def start(settings: Settings) -> None:
     os.environ["DAGSTER_HOME"] = str(prepare_home(settings))
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
     warnings.simplefilter("ignore")
-    import_module("orchestration.defs.transform.assets")
+    with _few_collections():
+        import_module("orchestration.defs.transform.assets")
 
 
 def rebuild(settings: Settings, run_id: str, display: Display) -> None:
@@ -65,7 +70,7 @@ def rebuild(settings: Settings, run_id: str, display: Display) -> None:
     from orchestration.watching import tell_safely
 
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
-    with dg.DagsterInstance.get() as instance, connections_kept(instance):
+    with _few_collections(), dg.DagsterInstance.get() as instance, connections_kept(instance):
         job = defs().resolve_job_def("rebuild")
         instance.add_event_listener(run_id, _Narrator(display).hear)
         try:
@@ -87,6 +92,21 @@ def rebuild(settings: Settings, run_id: str, display: Display) -> None:
                 raise
             raise cause from error
         tell_safely(end_of(instance, run_id))
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Let Python look for cycles less often.
+
+    It looks after each 700 objects that stay, through more and more of them, while importing and
+    parsing make millions that stay for good: a sixth of the time.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 class _Narrator:
