@@ -49,6 +49,12 @@ class Settings(BaseSettings):
     max_quarantined_share: float = Field(
         0.05, ge=0, le=1, description="Publishing stops above this share of quarantined rows."
     )
+    max_inflated_mb: int = Field(
+        16_384, ge=1, description="A landed file, unpacked, may have so many MiB; more is not read."
+    )
+    max_inflation_ratio: int = Field(
+        200, ge=1, description="And so many times its packed size: a bomb has more, up to 1032."
+    )
     dbt_target_dir: Path | None = Field(
         None, description="Where dbt writes its manifest; default `dbt_project/target`."
     )

@@ -408,7 +408,7 @@ class SurveyMapping(FileContract):
         landed, separator, member = path.partition("::")
         if separator:
             folder, slash, _ = landed.rpartition("/")
-            path = f"{folder}{slash}{member}"
+            path = f"{folder}{slash}{member.lstrip('/')}"
         path = path.removesuffix(".gz")
         return any(_glob(pattern).fullmatch(path) for pattern in self.files)
 

@@ -6,23 +6,70 @@ Members are only ever read through their archive; no name from a zip becomes a p
 from __future__ import annotations
 
 import hashlib
+import io
+import lzma
+import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Protocol
+from pathlib import Path, PurePosixPath
+from typing import IO, ClassVar, Protocol
 
 from isal import igzip_lib, isal_zlib
 
-# Longer than any hour of events we know of, and short enough to fit a disk.
-MAX_INFLATED_BYTES = 16 * 2**30
 # Read in small pieces, inflated into pieces that the allocator keeps: those of a MiB are given back
 # to the kernel each time, which costs as much as inflating them.
 _CHUNK = 2**16
 _INFLATED_CHUNK = 2**18
 _GZIP_MAGIC = b"\x1f\x8b"
 _MEMBER = "::"
+_AGAIN = "export it again"
+# Begins the reason of a file that may be read another time although it does not change.
+NOT_OPENED = "cannot be opened"
+# What Python's zipfile raises on damaged archives; most of it is documented nowhere.
+_ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    OSError,
+    RuntimeError,  # encrypted members, and kinds of compression that it does not know
+    ValueError,  # names that are not the UTF-8 they say they are, places before the beginning
+    IndexError,
+    OverflowError,
+)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much a data file may inflate to; more is a bomb, or no export.
+
+    Attributes:
+        bytes: at most.
+        ratio: at most so many times what it takes in the landing folder. Deflate reaches 1032,
+            twice deflated 10^6; exports stay below 60.
+    """
+
+    bytes: int = 16 * 2**30
+    ratio: int = 200
+
+    # Below it nothing is a bomb, whatever its ratio.
+    FLOOR: ClassVar = 2**20
+
+    def of(self, stored: int) -> int:
+        """The most that so many stored bytes may inflate to."""
+        return min(self.bytes, max(self.FLOOR, self.ratio * stored))
+
+    @property
+    def told(self) -> str:
+        """Why a file is not read that goes over them, and what to do."""
+        return (
+            f"inflates to more than {self.bytes // 2**20:,} MiB or {self.ratio} times its size; if "
+            "it is an export, raise NORTHSTAR_MAX_INFLATED_MB or NORTHSTAR_MAX_INFLATION_RATIO"
+        )
 
 
 class SupportsWrite(Protocol):
@@ -32,9 +79,31 @@ class SupportsWrite(Protocol):
         """Write the bytes and tell how many they are."""
         ...
 
+    def seek(self, position: int, /) -> int:
+        """Go to a position."""
+        ...
+
+    def truncate(self) -> int:
+        """Forget what lies behind the position."""
+        ...
+
 
 class UnreadableArchiveError(Exception):
-    """A zip that cannot be opened; the text says why."""
+    """A landed file, or a member of a zip, that cannot be read.
+
+    The text says why and what to do; it quotes no content.
+
+    Attributes:
+        path: of the member, as in `StoredFile`; null if nothing of the file can be read.
+    """
+
+    def __init__(self, reason: str, path: str | None = None) -> None:
+        super().__init__(reason)
+        self.path = path
+
+
+class _DamagedError(Exception):
+    """Stored bytes that cannot be read any further; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +123,35 @@ class StoredFile:
     content_hash: str
 
 
+class StoredStream(io.RawIOBase):
+    """The stored bytes of a data file; what is wrong with the file below is told when it is read.
+
+    Args:
+        stream: the bytes, or why there are none.
+        limit: how many bytes the content may have.
+        limits: that it comes from.
+    """
+
+    def __init__(self, stream: IO[bytes] | str, limit: int, limits: Limits) -> None:
+        super().__init__()
+        self._stream = stream
+        self.limit = limit
+        self.limits = limits
+
+    def read(self, size: int = -1, /) -> bytes:
+        """So many bytes, or fewer at the end.
+
+        Raises:
+            _DamagedError: they cannot be read.
+        """
+        if isinstance(self._stream, str):
+            raise _DamagedError(self._stream)
+        try:
+            return self._stream.read(size)
+        except _ZIP_ERRORS as error:
+            raise _DamagedError(f"cannot be read to its end ({type(error).__name__})") from error
+
+
 def is_zip(path: str) -> bool:
     """Whether a landed file is to be opened as a zip."""
     return path.lower().endswith(".zip")
@@ -65,31 +163,65 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def list_members(file: Path, landed_path: str) -> list[StoredFile]:
-    """The data files of a zip, by name.
+def list_members(
+    file: Path, landed_path: str, limits: Limits | None = None
+) -> list[StoredFile | UnreadableArchiveError]:
+    """The data files of a zip, by name, and the members that cannot be read.
+
+    Hidden ones are passed over, as they are in the landing folder, and so is what macOS adds.
 
     Raises:
-        UnreadableArchiveError: the zip is damaged, encrypted or holds one name twice.
+        UnreadableArchiveError: nothing of the zip can be told apart: it is damaged, holds one name
+            twice, or its members lie in each other.
     """
-    members: dict[str, StoredFile] = {}
+    limits = limits or Limits()
+    members: dict[str, StoredFile | UnreadableArchiveError] = {}
     try:
         with zipfile.ZipFile(file) as archive:
-            for entry in archive.infolist():
-                if entry.is_dir():
-                    continue
-                if entry.flag_bits & 0x1:
-                    raise UnreadableArchiveError(f"the zip is encrypted ({entry.filename!r})")
+            entries = [entry for entry in archive.infolist() if _is_wanted(entry)]
+            if sum(entry.compress_size for entry in entries) > file.stat().st_size:
+                raise UnreadableArchiveError(
+                    f"the zip is not whole, or its members overlap; {_AGAIN}"
+                )
+            for entry in entries:
                 if entry.filename in members:
-                    raise UnreadableArchiveError(f"the zip holds {entry.filename!r} twice")
-                if entry.file_size > MAX_INFLATED_BYTES:
-                    raise UnreadableArchiveError(f"{entry.filename!r} is too large to be an export")
-                with archive.open(entry) as stream:
-                    digest = _hash_stream(stream)
-                path = f"{landed_path}{_MEMBER}{entry.filename}"
-                members[entry.filename] = StoredFile(path, entry.filename, entry.file_size, digest)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
-        raise UnreadableArchiveError(f"the zip cannot be read: {error}") from error
+                    raise UnreadableArchiveError(
+                        f"the zip holds {entry.filename!r} twice; {_AGAIN}"
+                    )
+                members[entry.filename] = _look_at(archive, entry, landed_path, limits)
+    except _ZIP_ERRORS as error:
+        reason = f"the zip cannot be read ({type(error).__name__}); {_AGAIN}"
+        raise UnreadableArchiveError(reason) from error
     return [members[name] for name in sorted(members)]
+
+
+def _is_wanted(entry: zipfile.ZipInfo) -> bool:
+    name = entry.filename
+    if not name or name.endswith("/"):
+        return False
+    path = PurePosixPath(name)
+    return not path.name.startswith(".") and "__MACOSX" not in path.parts
+
+
+def _look_at(
+    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, landed_path: str, limits: Limits
+) -> StoredFile | UnreadableArchiveError:
+    path = f"{landed_path}{_MEMBER}{entry.filename}"
+    if entry.flag_bits & 0x1:
+        return UnreadableArchiveError("encrypted in its zip; land it without a password", path)
+    if stat.S_ISLNK(entry.external_attr >> 16):
+        return UnreadableArchiveError(
+            "a symbolic link, which is not followed; land the file itself", path
+        )
+    if entry.file_size > limits.of(entry.compress_size):
+        return UnreadableArchiveError(limits.told, path)
+    try:
+        with archive.open(entry) as stream:
+            digest = _hash_stream(stream)
+    except _ZIP_ERRORS as error:
+        reason = f"damaged in its zip ({type(error).__name__}); {_AGAIN}"
+        return UnreadableArchiveError(reason, path)
+    return StoredFile(path, entry.filename, entry.file_size, digest)
 
 
 def member_of(path: str) -> tuple[str, str | None]:
@@ -98,58 +230,101 @@ def member_of(path: str) -> tuple[str, str | None]:
     return landed, member if separator else None
 
 
-def open_stored(landing: Path, paths: Sequence[str]) -> Iterator[tuple[str, IO[bytes]]]:
+def open_stored(
+    landing: Path, paths: Sequence[str], limits: Limits | None = None
+) -> Iterator[tuple[str, StoredStream]]:
     """Open data files of one landed file, one after the other: path and stored bytes.
 
     A zip is opened once for all of them: reading its directory costs more than an hour's events.
+    What cannot be opened, since somebody changed it after it was listed, is told by its stream.
     """
+    limits = limits or Limits()
     landed, member = member_of(paths[0])
     if member is None:
-        with (landing / landed).open("rb") as stream:
-            yield paths[0], stream
+        try:
+            plain = (landing / landed).open("rb")
+        except OSError as error:
+            yield paths[0], StoredStream(not_opened(error), 0, limits)
+            return
+        with plain:
+            size = (landing / landed).stat().st_size
+            yield paths[0], StoredStream(plain, limits.of(size), limits)
         return
-    with zipfile.ZipFile(landing / landed) as archive:
+    try:
+        archive = zipfile.ZipFile(landing / landed)
+    except _ZIP_ERRORS as error:
         for path in paths:
-            with archive.open(member_of(path)[1] or "") as stream:
-                yield path, stream
+            yield path, StoredStream(not_opened(error), 0, limits)
+        return
+    with archive:
+        for path in paths:
+            try:
+                entry = archive.getinfo(member_of(path)[1] or "")
+                stream = archive.open(entry)
+            except (*_ZIP_ERRORS, KeyError) as error:
+                yield path, StoredStream(not_opened(error), 0, limits)
+                continue
+            with stream:
+                yield path, StoredStream(stream, limits.of(entry.compress_size), limits)
 
 
-def inflate(
-    stream: IO[bytes], output: SupportsWrite, *, limit: int = MAX_INFLATED_BYTES
-) -> str | None:
+def not_opened(error: Exception) -> str:
+    """Why a file is not read that cannot be opened, and what to do."""
+    return f"{NOT_OPENED} ({type(error).__name__}); let the user that runs northstar read it"
+
+
+def inflate(stream: StoredStream, output: SupportsWrite) -> str | None:
     """Write a data file's content to `output`, inflated if it is gzip.
 
+    Args:
+        stream: the stored bytes.
+        output: empty.
+
     Returns:
-        Null, or why the content ends early. What could be inflated up to there has been written.
+        Null, or why the content ends early. What could be inflated up to there has been written,
+        but nothing of what goes over the limit: it is no export, and needs no room on the disk.
     """
-    head = stream.read(_CHUNK)
-    if not head.startswith(_GZIP_MAGIC):
-        return _copy(head, stream, output, limit)
-    return _gunzip(head, stream, output, limit)
-
-
-def _copy(head: bytes, stream: IO[bytes], output: SupportsWrite, limit: int) -> str | None:
-    written = 0
     try:
-        while head:
-            written += output.write(head)
-            if written > limit:
-                return f"larger than {limit} bytes"
-            head = stream.read(_CHUNK)
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        return f"damaged in its zip: {error}"
+        head = stream.read(_CHUNK)
+        if head.startswith(_GZIP_MAGIC):
+            return _gunzip(head, stream, output)
+        return _copy(head, stream, output)
+    except _TooLargeError:
+        output.seek(0)
+        output.truncate()
+        return stream.limits.told
+    except _DamagedError as error:
+        return str(error)
+
+
+class _TooLargeError(Exception):
+    """The content goes over its limit."""
+
+
+def _copy(head: bytes, stream: StoredStream, output: SupportsWrite) -> str | None:
+    written = 0
+    while head:
+        written += len(head)
+        if written > stream.limit:
+            raise _TooLargeError
+        output.write(head)
+        head = stream.read(_CHUNK)
     return None
 
 
-def _gunzip(head: bytes, stream: IO[bytes], output: SupportsWrite, limit: int) -> str | None:
+def _gunzip(head: bytes, stream: StoredStream, output: SupportsWrite) -> str | None:
     written = 0
     inflater = isal_zlib.decompressobj(wbits=31)
     pending = head
     try:
         while True:
-            written += output.write(inflater.decompress(pending, _INFLATED_CHUNK))
-            if written > limit:
-                return f"inflates to more than {limit} bytes"
+            content = inflater.decompress(pending, _INFLATED_CHUNK)
+            if not written and content.startswith(_GZIP_MAGIC):
+                return "holds a gzip inside of its gzip; unpack it once"
+            written += len(content)
+            if written > stream.limit:
+                raise _TooLargeError
+            output.write(content)
             if inflater.eof:  # a gzip file may hold several members, one after the other
                 pending = inflater.unused_data
                 if len(pending) < len(_GZIP_MAGIC):
@@ -165,8 +340,6 @@ def _gunzip(head: bytes, stream: IO[bytes], output: SupportsWrite, limit: int) -
                 return "truncated gzip"
     except igzip_lib.IsalError as error:  # type: ignore[misc]  # the stubs name an instance
         return f"damaged gzip: {error}"
-    except (zipfile.BadZipFile, EOFError) as error:
-        return f"damaged in its zip: {error}"
 
 
 def _hash_stream(stream: IO[bytes]) -> str:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+
+from orchestration.errors import LandingError
 
 # What a copy in progress or an operating system leaves behind is not an export.
 _UNFINISHED = (".part", ".partial", ".tmp", ".crdownload", ".filepart", "~")
@@ -51,20 +54,34 @@ def take_inventory(landing: Path) -> Inventory:
     """List the landing folder; an absent folder is an empty one.
 
     Hidden files, and files whose name says that a copy is in progress, are passed over.
+
+    Raises:
+        LandingError: a folder in it cannot be listed. What lies there would leave the figures.
     """
     files = sorted(_walk(landing, "")) if landing.is_dir() else []
     return Inventory(landing, tuple(files))
 
 
 def _walk(folder: Path, prefix: str) -> Iterator[LandedFile]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith(".") or entry.name.lower().endswith(_UNFINISHED):
-                continue
-            path = f"{prefix}{entry.name}"
-            if entry.is_dir(follow_symlinks=False):
-                yield from _walk(folder / entry.name, f"{path}/")
-            elif entry.is_file():
+    try:
+        with os.scandir(folder) as found:
+            entries = list(found)
+    except FileNotFoundError:  # somebody removed it a moment ago
+        return
+    except OSError as error:
+        raise LandingError(
+            f"{folder} cannot be listed ({type(error).__name__}). Let the user that runs northstar "
+            "read it, or move it out of the landing folder."
+        ) from None
+    for entry in entries:
+        if entry.name.startswith(".") or entry.name.lower().endswith(_UNFINISHED):
+            continue
+        path = f"{prefix}{entry.name}"
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(folder / entry.name, f"{path}/")
+            continue
+        with suppress(OSError):  # somebody removed it, or it is a link in a circle
+            if entry.is_file():
                 status = entry.stat()
                 readable, problem = _readable(path)
                 yield LandedFile(readable, status.st_size, status.st_mtime_ns, problem)

@@ -138,6 +138,7 @@ class EventReader(Reader):
     def __init__(self, plan: TrackingPlan) -> None:
         self.plan = plan
         self._fields = _fields(plan)
+        self._salvaged: set[int] = set()
         self._reports = sorted(
             name for name, event in plan.events.items() if "outcome_reported" in event.meanings
         )
@@ -176,6 +177,7 @@ class EventReader(Reader):
         damaged += _chunked(parts, self._read_joined, connection)
         damaged += _chunked(texts, self._read_alone, connection)
         damaged += self._set_aside(connection, sound)
+        self._salvaged = {file.file_id for file in damaged}
         if damaged:
             self._salvage(connection, damaged)
 
@@ -256,6 +258,7 @@ class EventReader(Reader):
             create or replace temp table salvaged as
             with judged as (
                 select *, case
+                    when is_too_long then 'a line of more than 16 MiB'
                     when not is_utf8 then 'not UTF-8'
                     when not json_valid(line) then 'not valid JSON'
                     when json_type(line) <> 'OBJECT' then 'not a JSON object'
@@ -404,8 +407,8 @@ class EventReader(Reader):
                 group by file_id, plan_text
                 """
             )
-        broken = connection.execute("select distinct file_id from event_quarantine").fetchall()
-        sound = [file for file in files if not file.damage and (file.file_id,) not in broken]
+        # Others are not what DuckDB's reader takes, even if every row of them could be saved.
+        sound = [file for file in files if file.file_id not in self._salvaged]
         if not sound:
             return
         largest = max(sound, key=_size).alone()

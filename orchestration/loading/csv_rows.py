@@ -22,6 +22,7 @@ from orchestration.contracts import CsvFormat
 from orchestration.loading.collected import CONTENT_ERRORS
 from orchestration.loading.sql import file_literal, literal
 from orchestration.loading.text import (
+    TOO_LONG,
     UNDECODABLE,
     DecodedFile,
     is_blank,
@@ -30,7 +31,7 @@ from orchestration.loading.text import (
 )
 
 RECORDS = "csv_records"
-_MAX_RECORD_BYTES = 2 * 2**20
+MAX_RECORD_BYTES = 2 * 2**20
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def _read_sound(
             header = false, skip = {header.lines}, delim = {literal(written.delimiter)},
             quote = {literal(written.quote)}, escape = {literal(written.quote)},
             strict_mode = true, null_padding = false, parallel = false,
-            max_line_size = {_MAX_RECORD_BYTES}
+            max_line_size = {MAX_RECORD_BYTES}
         )
     """
     text = "array_to_string(record, '')"
@@ -207,7 +208,7 @@ def _read_lines(
         pairs as (
             select pair, first_line, last_line
             from odd
-            where ends_at - begins_at <= {_MAX_RECORD_BYTES}
+            where ends_at - begins_at <= {MAX_RECORD_BYTES}
         ),
         members as (
             select pair, line_number, line, fields from csv_lines where pair > 0
@@ -251,7 +252,8 @@ def _read_lines(
         create or replace temp table {RECORDS} as
         with found as (
             select line_number, csv_lines.fields,
-                contains(text, {literal(UNDECODABLE)}) as is_undecodable
+                contains(text, {literal(UNDECODABLE)}) as is_undecodable,
+                contains(text, {literal(TOO_LONG)}) as is_too_long
             from csv_lines
             asof left join csv_pairs on csv_pairs.first_line <= csv_lines.line_number
             -- A line of delimiters is a record without values, even where they are white space.
@@ -259,13 +261,16 @@ def _read_lines(
                 and (csv_pairs.last_line is null or csv_pairs.last_line < csv_lines.line_number)
             union all
             select first_line, fields,
-                contains(array_to_string(fields, ''), {literal(UNDECODABLE)})
+                contains(array_to_string(fields, ''), {literal(UNDECODABLE)}),
+                contains(array_to_string(fields, ''), {literal(TOO_LONG)})
             from csv_pairs
         )
         select
             line_number,
             list_transform(fields[:{header.width}], lambda field: {_unquoted(written)}) as record,
             case
+                when is_too_long
+                    then {literal(f"is longer than {MAX_RECORD_BYTES // 2**20} MiB")}
                 when is_undecodable
                     then {literal(f"holds bytes that are not {written.encoding} text")}
                 when fields is null then 'a quote is not closed, or not doubled'

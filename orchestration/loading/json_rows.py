@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +23,8 @@ from orchestration.loading.collected import COLLECTED, UNREADABLE
 from orchestration.loading.rows import stage
 from orchestration.loading.sql import file_literal, identifier, literal
 from orchestration.loading.text import (
+    LONGEST_LINE,
+    TOO_LONG,
     UNDECODABLE,
     DecodedFile,
     decode,
@@ -34,8 +36,12 @@ from orchestration.loading.text import (
 ROWS: Final = "json_rows"
 # What a reader makes of them: the columns of its raw table, `line` and `problem`.
 PARSED: Final = "parsed_rows"
-_OBJECT_END: Final = re.compile(r"[}\]]\s*,\s*(?=\{)")
+_OBJECT_START: Final = re.compile(r"[\[,]\s*(?=\{)")
 _SPACE: Final = re.compile(r"[\s,]*")
+# Looking for good rows behind a damaged one may read the page so many times over, in all.
+_MOST_READ: Final = 200
+_SLICE: Final = 4 * 2**10
+_PIECE: Final = 2 * 2**20
 
 
 @dataclass(frozen=True)
@@ -131,6 +137,8 @@ def _join_documents(connection: duckdb.DuckDBPyConnection, decoded: Sequence[Dec
     ).fetchall()
     paths = {file.file_id: file.path for file in decoded}
     for (file_id,) in printed:
+        if paths[file_id].stat().st_size > LONGEST_LINE:
+            continue  # its rows are taken out one by one, which needs less memory
         connection.execute(
             f"""
             create or replace temp table json_whole as
@@ -180,28 +188,44 @@ def _salvage(connection: duckdb.DuckDBPyConnection, shape: Shape) -> None:
     )
     pages = connection.execute("select file_id, unit, text from json_pages").fetchall()
     connection.execute("drop table json_pages")
-    stage(
-        connection,
-        "json_salvaged",
-        {
+    connection.execute(
+        """
+        create or replace temp table json_salvaged (
+            file_id bigint, line_number bigint, ordinal bigint, text varchar, is_good boolean
+        )
+        """
+    )
+    for elements in _in_pieces(
+        (file_id, line_number, ordinal, element, is_good)
+        for file_id, line_number, text in pages
+        for ordinal, (element, is_good) in enumerate(find_elements(text, shape), start=1)
+    ):
+        names = {
             "file_id": "BIGINT",
             "line_number": "BIGINT",
             "ordinal": "BIGINT",
             "text": "VARCHAR",
             "is_good": "BOOLEAN",
-        },
-        (
-            {
-                "file_id": file_id,
-                "line_number": line_number,
-                "ordinal": ordinal,
-                "text": element,
-                "is_good": is_good,
-            }
-            for file_id, line_number, text in pages
-            for ordinal, (element, is_good) in enumerate(find_elements(text, shape), start=1)
-        ),
-    )
+        }
+        rows = (dict(zip(names, element, strict=True)) for element in elements)
+        stage(connection, "json_elements", names, rows)
+        connection.execute("insert into json_salvaged from json_elements")
+
+
+_Element = tuple[int, int, int, str, bool]
+
+
+def _in_pieces(elements: Iterable[_Element]) -> Iterator[list[_Element]]:
+    """Elements in lists of bounded size: staging makes several copies of each."""
+    piece: list[_Element] = []
+    size = 0
+    for element in elements:
+        piece.append(element)
+        size += len(element[3])
+        if size > _PIECE:
+            yield piece
+            piece, size = [], 0
+    yield piece
 
 
 def _list_rows(connection: duckdb.DuckDBPyConnection, shape: Shape) -> None:
@@ -251,6 +275,8 @@ def _list_rows(connection: duckdb.DuckDBPyConnection, shape: Shape) -> None:
         )
         select file_id, line_number, object, line,
             case
+                when not is_json and contains(line, {literal(TOO_LONG)})
+                    then {literal(f"is a line of more than {LONGEST_LINE // 2**20} MiB")}
                 when not is_json and contains(line, {literal(UNDECODABLE)})
                     then 'holds bytes that are not UTF-8 text'
                 when not is_json then 'is not valid JSON'
@@ -273,18 +299,20 @@ def find_elements(text: str, shape: Shape) -> Iterator[tuple[str, bool]]:
 
     What cannot be read between two good elements is one bad element: how many it was, nobody knows.
     """
-    decoder = json.JSONDecoder()
+    search = _Search(text, shape)
     page = re.compile(rf'"(?:{"|".join(re.escape(key) for key in shape.keys)})"\s*:\s*\[')
     opening = re.match(r"\s*\[", text) or page.search(text)
     is_good = True
     while opening is not None:
         position = _skip(text, opening.end())
         while position < len(text) and text[position] != "]":
-            try:
-                _, end = decoder.raw_decode(text, position)
+            found = search.decode(position)
+            # A text may begin in a damaged row and reach into the next one.
+            if found is not None and isinstance(found[0], dict):
+                end = found[1]
                 is_good = UNDECODABLE not in text[position:end]
-            except (ValueError, RecursionError):
-                end = _next_row(decoder, text, position, shape)
+            else:
+                end = search.next_row(position)
                 is_good = False
             yield text[position:end].rstrip(" \t\r\n,"), is_good
             position = _skip(text, end)
@@ -298,13 +326,51 @@ def _skip(text: str, position: int) -> int:
     return found.end() if found else position
 
 
-def _next_row(decoder: json.JSONDecoder, text: str, position: int, shape: Shape) -> int:
-    """Where the next row begins behind a damaged one: an object that has what every row has."""
-    for found in _OBJECT_END.finditer(text, position):
-        try:
-            value, _ = decoder.raw_decode(text, found.end())
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(value, dict) and all(key in value for key in shape.required):
-            return found.end()
-    return len(text)
+class _Search:
+    """Finds rows in a damaged text; gives up on one that is made to take for ever."""
+
+    def __init__(self, text: str, shape: Shape) -> None:
+        self._decoder = json.JSONDecoder()
+        self._text = text
+        self._required = shape.required
+        self._left = _MOST_READ * (len(text) + _SLICE)
+
+    def decode(self, start: int) -> tuple[object, int] | None:
+        """The value that begins here, and where it ends; null where none does.
+
+        A short piece is tried before the whole: an error of Python's decoder counts the lines
+        before it, so that each would read the text from its beginning.
+        """
+        size = _SLICE
+        while self._left > 0:
+            piece = self._text[start : start + size]
+            self._left -= len(piece)
+            is_all = start + len(piece) == len(self._text)
+            try:
+                value, length = self._decoder.raw_decode(piece)
+            except json.JSONDecodeError as error:
+                is_cut = error.msg.startswith("Unterminated") or error.pos > len(piece) - 10
+                if is_all or not is_cut:
+                    return None
+            except (ValueError, RecursionError):
+                return None
+            else:
+                return value, start + length
+            size *= 16
+        return None
+
+    def next_row(self, position: int) -> int:
+        """Where the next row begins: an object behind a comma or bracket that has what every row
+        has.
+        """
+        for found in _OBJECT_START.finditer(self._text, position):
+            if self._left <= 0:
+                break
+            value = self.decode(found.end())
+            if (
+                value is not None
+                and isinstance(value[0], dict)
+                and all(key in value[0] for key in self._required)
+            ):
+                return found.end()
+        return len(self._text)

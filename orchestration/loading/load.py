@@ -16,11 +16,14 @@ from orchestration.contracts import Contracts, SatismeterMapping, SurveyMapping
 from orchestration.errors import LandingError
 from orchestration.landing import Inventory, LandedFile
 from orchestration.landing.archives import (
+    NOT_OPENED,
+    Limits,
     StoredFile,
     UnreadableArchiveError,
     hash_file,
     is_zip,
     list_members,
+    not_opened,
 )
 from orchestration.landing.names import (
     AMPLITUDE_EVENTS,
@@ -112,7 +115,8 @@ def load_landing(
     _write_contracts(connection, contracts)
     known = ledger.read_entries(connection)
     _refuse_vanished(known, inventory, settings)
-    wanted = ledger.choose_owners(_describe(inventory, contracts, known))
+    limits = Limits(settings.max_inflated_mb * 2**20, settings.max_inflation_ratio)
+    wanted = ledger.choose_owners(_describe(inventory, contracts, known, limits))
     plan = ledger.compare(known, wanted)
     ledger.touch(connection, known, wanted)
     report = LoadReport(removed_files=len(plan.remove), unchanged_files=plan.unchanged)
@@ -128,7 +132,7 @@ def load_landing(
     batches = list(_batches(plan.load, contracts))
     wanted_files = ((entries, reader.source == AMPLITUDE_EVENTS) for reader, entries in batches)
     with (
-        Scratch(settings.scratch, settings.landing) as scratch,
+        Scratch(settings.scratch, settings.landing, limits) as scratch,
         closing(scratch.inflate(wanted_files)) as inflated,
     ):
         for (reader, entries), files in zip(batches, inflated, strict=True):
@@ -201,7 +205,14 @@ class _Load:
             counts = reader.read(self._connection, files)
             if reader.source == AMPLITUDE_EVENTS:
                 note_changed_events(self._connection, file_ids)
-            self._write_ledger((entry, counts[entry.file_id]) for entry in entries)
+            unread = {f.file_id for f in files if f.damage and not counts[f.file_id].rows_in}
+            self._write_ledger(
+                (
+                    replace(entry, status=ledger.UNREADABLE) if entry.file_id in unread else entry,
+                    counts[entry.file_id],
+                )
+                for entry in entries
+            )
             self._finish(reader.source, file_ids, set(file_ids))
             self._connection.commit()
         except BaseException:
@@ -334,7 +345,7 @@ class _Load:
 
 
 def _describe(
-    inventory: Inventory, contracts: Contracts, known: Mapping[str, Entry]
+    inventory: Inventory, contracts: Contracts, known: Mapping[str, Entry], limits: Limits
 ) -> Iterator[Entry]:
     """The data files of the landing folder. Unchanged size and time need no look inside."""
     by_landed: dict[str, list[Entry]] = {}
@@ -346,14 +357,17 @@ def _describe(
             problem = UnreadableArchiveError(file.problem)
             return [_describe_one(file, "", problem, contracts)]
         before = by_landed.get(file.path, [])
+        stored: Sequence[StoredFile | UnreadableArchiveError]
+        landed_hash = ""
         if before and (before[0].size, before[0].modified_ns) == (file.size, file.modified_ns):
             landed_hash = before[0].landed_hash
-        else:
-            landed_hash = hash_file(inventory.landing / file.path)
-        return [
-            _describe_one(file, landed_hash, stored, contracts)
-            for stored in _stored_files(inventory.landing, file, landed_hash, before)
-        ]
+        try:
+            landed_hash = landed_hash or hash_file(inventory.landing / file.path)
+            stored = _stored_files(inventory.landing, file, landed_hash, before, limits)
+        except OSError as error:
+            stored = [UnreadableArchiveError(not_opened(error))]
+        entries = (_describe_one(file, landed_hash, one, contracts) for one in stored)
+        return [_as_before(entry, known.get(entry.path), limits) for entry in entries]
 
     # Hashing lets go of the interpreter, so that every core can hash.
     with ThreadPoolExecutor(_HASHERS) as pool:
@@ -362,17 +376,22 @@ def _describe(
 
 
 def _stored_files(
-    landing: Path, file: LandedFile, landed_hash: str, before: Sequence[Entry]
+    landing: Path,
+    file: LandedFile,
+    landed_hash: str,
+    before: Sequence[Entry],
+    limits: Limits,
 ) -> list[StoredFile | UnreadableArchiveError]:
     if not is_zip(file.path):
         return [StoredFile(file.path, None, file.size, landed_hash)]
-    if before and before[0].landed_hash == landed_hash and before[0].status != ledger.UNREADABLE:
+    readable = all(entry.status != ledger.UNREADABLE for entry in before)
+    if before and readable and before[0].landed_hash == landed_hash:
         return [
             StoredFile(e.path, e.path.partition("::")[2], e.stored_size, e.content_hash)
             for e in before
         ]
     try:
-        return list(list_members(landing / file.path, file.path))
+        return list_members(landing / file.path, file.path, limits)
     except UnreadableArchiveError as error:
         return [error]
 
@@ -397,10 +416,11 @@ def _describe_one(
         contract_hash="",
     )
     if isinstance(stored, UnreadableArchiveError):
-        reason = file.problem or f"{stored}; export it again"
-        return replace(entry, status=ledger.UNREADABLE, reason=reason)
-    path = stored.path.replace("::", "/")
-    name = read_name(path)
+        path = stored.path or file.path
+        return replace(entry, path=path, status=ledger.UNREADABLE, reason=str(stored))
+    # Some programs write zips with backslashes between folders.
+    path = stored.path.replace("\\", "/")
+    name = read_name(path.replace("::", "/"))
     entry = replace(
         entry,
         path=stored.path,
@@ -418,6 +438,20 @@ def _describe_one(
         reason=remedy,
         contract_hash=contract_hash,
     )
+
+
+def _as_before(entry: Entry, before: Entry | None, limits: Limits) -> Entry:
+    """A file of which nothing could be read is not tried again until something has changed."""
+    if (
+        before is None
+        or (before.status, entry.status) != (ledger.UNREADABLE, ledger.LOADED)
+        or before.identity != entry.identity
+        or before.reason is None
+        or before.reason.startswith(NOT_OPENED)
+        or ("NORTHSTAR_MAX_INFLAT" in before.reason and before.reason != limits.told)
+    ):
+        return entry
+    return replace(entry, status=ledger.UNREADABLE, reason=before.reason)
 
 
 def _contract_of(name: FileName, path: str, contracts: Contracts) -> tuple[str, str | None]:

@@ -53,7 +53,8 @@ def mask(text: str) -> str:
     them; dates and pairs of years stay. Compatibility characters (such as full-width ones) become
     plain; control characters become blanks.
     """
-    text = unicodedata.normalize("NFKC", text).translate(_INVISIBLE)
+    # Composing characters shortens a text, but never so much that what is cut here would matter.
+    text = unicodedata.normalize("NFKC", text[: 4 * LONGEST]).translate(_INVISIBLE)
     text = _CONTROL.sub(" ", text).strip()
     if len(text) > LONGEST:
         text = text[:LONGEST].rstrip() + " …"

@@ -18,7 +18,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Self
 
-from orchestration.landing.archives import inflate, open_stored
+from orchestration.landing.archives import Limits, inflate, open_stored
 from orchestration.loading.batch import Joined, UnpackedFile
 from orchestration.loading.ledger import Entry
 
@@ -42,11 +42,13 @@ class Scratch(AbstractContextManager["Scratch"]):
     Args:
         folder: emptied before and after; private, since it holds what the exports hold.
         landing: where the entries' files are.
+        limits: how much a file may inflate to.
     """
 
-    def __init__(self, folder: Path, landing: Path) -> None:
+    def __init__(self, folder: Path, landing: Path, limits: Limits | None = None) -> None:
         self._folder = folder
         self._landing = landing
+        self._limits = limits
 
     def __enter__(self) -> Self:
         shutil.rmtree(self._folder, ignore_errors=True)  # of a run that was killed
@@ -71,7 +73,9 @@ class Scratch(AbstractContextManager["Scratch"]):
         with ThreadPoolExecutor(_INFLATERS) as pool, ThreadPoolExecutor(1) as ahead:
             waiting: Future[list[UnpackedFile]] | None = None
             for number, (entries, joins) in enumerate(batches):
-                batch = _Inflation(folders[number % 2], self._landing, entries, joins=joins)
+                batch = _Inflation(
+                    folders[number % 2], self._landing, entries, self._limits, joins=joins
+                )
                 started = ahead.submit(batch.run, pool)
                 if waiting is not None:
                     yield waiting.result()
@@ -84,10 +88,17 @@ class _Inflation:
     """Inflates the files of one batch into a folder, over those of an earlier one."""
 
     def __init__(
-        self, folder: Path, landing: Path, entries: Sequence[Entry], *, joins: bool
+        self,
+        folder: Path,
+        landing: Path,
+        entries: Sequence[Entry],
+        limits: Limits | None,
+        *,
+        joins: bool,
     ) -> None:
         self._folder = folder
         self._landing = landing
+        self._limits = limits
         self._joins = joins
         self._entries = {entry.path: (number, entry) for number, entry in enumerate(entries)}
         self._lock = Lock()
@@ -114,7 +125,7 @@ class _Inflation:
 
     def _inflate(self, paths: Sequence[str]) -> list[UnpackedFile]:
         files = []
-        for path, stream in open_stored(self._landing, paths):
+        for path, stream in open_stored(self._landing, paths, self._limits):
             number, entry = self._entries[path]
             file = UnpackedFile(entry.file_id, path, self._folder / f"{number}.txt")
             if self._joins and entry.stored_size <= _SMALL_STORED_BYTES:

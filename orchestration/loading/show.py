@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-import zipfile
 from itertools import islice
 from pathlib import Path
 
 import duckdb
 
 from orchestration.errors import LandingError
-from orchestration.landing.archives import inflate, member_of, open_stored
+from orchestration.landing.archives import NOT_OPENED, inflate, member_of, open_stored
 from orchestration.landing.names import SATISMETER, read_name
 from orchestration.loading.batch import UnpackedFile
 from orchestration.loading.json_rows import ROWS, Shape, stage_json_rows
@@ -31,17 +30,15 @@ def show_line(landing: Path, path: str, line_number: int) -> str:
     """
     with tempfile.TemporaryDirectory(prefix="northstar-") as folder:
         text = Path(folder) / "content.txt"
-        try:
-            with text.open("wb") as output:
-                for _, stored in open_stored(landing, [path]):
-                    inflate(stored, output)
-        except (OSError, KeyError, zipfile.BadZipFile):
+        with text.open("wb") as output:
+            damages = [inflate(stored, output) for _, stored in open_stored(landing, [path])]
+        if any((damage or "").startswith(NOT_OPENED) for damage in damages):
             file, member = member_of(path)
             inside = f" with a member {member}" if member else ""
             raise LandingError(
                 f"{landing / file}{inside} cannot be opened. Give the path as raw.loaded_files "
                 "has it, such as `amplitude/export.zip::100042/100042_2026-05-01_3#0.json.gz`."
-            ) from None
+            )
         shape = _shape(path)
         line = _line(text, line_number) if shape is None else _row(text, line_number, shape)
     if line is None:

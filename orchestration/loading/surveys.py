@@ -21,7 +21,13 @@ from orchestration.landing.names import SURVEYS
 from orchestration.loading.batch import FileCounts, UnpackedFile
 from orchestration.loading.collected import COLLECTED, UNKNOWN, UNREADABLE, CollectingReader
 from orchestration.loading.comments import MASKED, comment_key, stage_comments
-from orchestration.loading.csv_rows import RECORDS, Header, read_header, stage_records
+from orchestration.loading.csv_rows import (
+    MAX_RECORD_BYTES,
+    RECORDS,
+    Header,
+    read_header,
+    stage_records,
+)
 from orchestration.loading.sql import literal, literals
 from orchestration.loading.text import (
     DecodedFile,
@@ -80,7 +86,13 @@ class SurveyReader(CollectingReader):
 
     def _collect_one(self, connection: duckdb.DuckDBPyConnection, file: UnpackedFile) -> FileCounts:
         written = self.mapping.format
-        decoded = decode(file.file_id, file.text, written.encoding, returns_end_lines=True)
+        decoded = decode(
+            file.file_id,
+            file.text,
+            written.encoding,
+            returns_end_lines=True,
+            longest=MAX_RECORD_BYTES,
+        )
         header = read_header(decoded, written)
         if header is None:
             return FileCounts(

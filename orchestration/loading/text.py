@@ -8,8 +8,9 @@ what cannot be decoded is marked before DuckDB meets it.
 from __future__ import annotations
 
 import codecs
+import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
 from typing import IO
@@ -21,6 +22,10 @@ from orchestration.loading.sql import file_literal
 
 # Stands for bytes that are not text. It is no character of any language (Unicode: noncharacter).
 UNDECODABLE = "\uffff"
+# Begins what stands for a line that is too long to be read; behind it is a hash of the line.
+TOO_LONG = f"\ufffe{UNDECODABLE}"
+# DuckDB reads a text of 100 MB as JSON with more than 2 GB. No page of an API is so large.
+LONGEST_LINE = 16 * 2**20
 _HANDLER = "northstar-undecodable"
 _CHUNK = 4 * 2**20
 _PART_BYTES = 32 * 2**20
@@ -94,7 +99,12 @@ _UNDECODABLE_BYTES = UNDECODABLE.encode()
 
 
 def decode(
-    file_id: int, path: Path, encoding: str = "utf-8", *, returns_end_lines: bool = False
+    file_id: int,
+    path: Path,
+    encoding: str = "utf-8",
+    *,
+    returns_end_lines: bool = False,
+    longest: int = LONGEST_LINE,
 ) -> DecodedFile:
     """Make a scratch file readable as UTF-8. A byte-order mark wins over `encoding`.
 
@@ -104,7 +114,12 @@ def decode(
         encoding: as Python names it.
         returns_end_lines: whether a file without any newline has lines that end in carriage
             returns, as old spreadsheets write them.
+        longest: bytes of a line; in the place of a longer one stands `TOO_LONG`.
     """
+    return _shortened(_decode(file_id, path, encoding, returns_end_lines), longest)
+
+
+def _decode(file_id: int, path: Path, encoding: str, returns_end_lines: bool) -> DecodedFile:
     with path.open("rb") as file:
         head = file.read(4)
     bom, encoding = next(
@@ -124,6 +139,37 @@ def decode(
     if returns_end_lines and _has_only_returns(census):
         census = _transcode(path, copy, encoding, "\r")
     return _decoded(file_id, copy, census)
+
+
+def _shortened(file: DecodedFile, longest: int) -> DecodedFile:
+    """The file, or a copy without the lines that are too long."""
+    if file.path.stat().st_size <= longest:
+        return file
+    with file.path.open("rb") as lines:
+        if all(len(line) <= longest for line in _lines(lines, longest)):
+            return file
+    copy = file.path.with_name(f"{file.path.name}.short")
+    with file.path.open("rb") as lines, copy.open("wb") as output:
+        digest = None
+        for piece in _lines(lines, longest):
+            if len(piece) > longest and digest is None:
+                digest = hashlib.sha256()
+            if digest is None:
+                output.write(piece)
+                continue
+            digest.update(piece)
+            if piece.endswith(b"\n"):
+                output.write(f"{TOO_LONG}{digest.hexdigest()}\n".encode())
+                digest = None
+        if digest is not None:
+            output.write(f"{TOO_LONG}{digest.hexdigest()}".encode())
+    return replace(file, path=copy, is_clean=False)
+
+
+def _lines(file: IO[bytes], longest: int) -> Iterator[bytes]:
+    """Lines; one that is too long in pieces, of which the first is longer than `longest`."""
+    while line := file.readline(longest + 1):
+        yield line
 
 
 def _has_only_returns(census: _Census) -> bool:

@@ -15,6 +15,9 @@ from hypothesis import strategies as st
 
 from orchestration.landing import take_inventory
 from orchestration.landing.archives import (
+    Limits,
+    StoredFile,
+    StoredStream,
     UnreadableArchiveError,
     inflate,
     list_members,
@@ -25,7 +28,8 @@ from orchestration.landing.names import read_name
 
 def inflated(content: bytes, limit: int = 10**9) -> tuple[str | None, bytes]:
     output = io.BytesIO()
-    return inflate(io.BytesIO(content), output, limit=limit), output.getvalue()
+    stream = StoredStream(io.BytesIO(content), limit, Limits())
+    return inflate(stream, output), output.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -82,7 +86,13 @@ def test_the_digest_changes_when_a_file_comes_changes_or_goes(tmp_path: Path) ->
     assert digest() == digests[0]
 
 
-@given(st.lists(st.binary(max_size=300), min_size=1, max_size=4))
+@given(
+    st.lists(
+        st.binary(max_size=300).filter(lambda part: not part.startswith(b"\x1f\x8b")),
+        min_size=1,
+        max_size=4,
+    )
+)
 def test_gzip_members_in_a_row_are_one_content(parts: list[bytes]) -> None:
     content = b"".join(gzip.compress(part) for part in parts)
     assert inflated(content) == (None, b"".join(parts))
@@ -108,8 +118,8 @@ def test_bytes_after_a_gzip_are_damage_unless_they_are_padding() -> None:
 
 def test_inflating_is_bounded() -> None:
     damage, content = inflated(gzip.compress(b"a" * 100_000_000), limit=1_000_000)
-    assert damage == "inflates to more than 1000000 bytes"
-    assert len(content) < 40_000_000
+    assert damage == Limits().told
+    assert content == b""
 
 
 def test_members_of_a_zip_are_listed_by_name_and_opened_in_one_go(tmp_path: Path) -> None:
@@ -118,8 +128,9 @@ def test_members_of_a_zip_are_listed_by_name_and_opened_in_one_go(tmp_path: Path
         archive.writestr("../1.json", b"one")
         archive.mkdir("folder")
     members = list_members(tmp_path / "a.zip", "a.zip")
+    assert all(isinstance(member, StoredFile) for member in members)
     assert [member.path for member in members] == ["a.zip::../1.json", "a.zip::2.json"]
-    paths = [member.path for member in members]
+    paths = [member.path or "" for member in members]
     contents = [stream.read() for _, stream in open_stored(tmp_path, paths)]
     assert contents == [b"one", b"two"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zip"]
