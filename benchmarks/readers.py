@@ -41,6 +41,7 @@ _QUESTIONS = (
     "from core.fct_learner_days where is_learning group by all",
 )
 _QUESTIONS_A_CONNECTION = 50
+_FEWEST_BURNERS = 4
 _CONTEXT = mp.get_context("spawn")
 
 
@@ -140,9 +141,10 @@ def _ask(file: str, first: int, counter: Any, failures: Any, stop: Event) -> Non
 def burn(processor: float, seconds: float) -> None:
     """Burn so many seconds of processor time, spread evenly over so many seconds.
 
-    As many processes as it takes; where others leave them too little time, it takes longer.
+    By several processes, each of which stops while it is ahead: one alone would not get its share
+    beside many readers. Where all get too little, it takes longer.
     """
-    workers = max(1, round(processor / seconds + 0.5))
+    workers = max(_FEWEST_BURNERS, round(2 * processor / seconds))
     processes = [
         _CONTEXT.Process(target=_burn, args=(processor / workers, seconds)) for _ in range(workers)
     ]
