@@ -1,170 +1,196 @@
-"""Times the whole load against unzipping alone: `make bench ONLY=loading`.
+"""Times the whole load against what others take for the same files: `make bench ONLY=loading`.
 
-The exports have the shape and width of Amplitude's (about 1.4 kB a line), and the learners are few
-enough to come back. Both are run in turn, so that a noisy machine is noisy for both; the ratio of a
-turn is what counts. The ratio of processor time beside it says how much of it others caused.
-Everything happens in a temporary folder.
+The whole load is: find the files, hash them, read them, hash ids, judge repeats, write the ledger,
+commit. It is held against `zcat` on all cores, which most would call the limit, against dlt's way
+of JSON lines into DuckDB, and against polars' reader of them into Parquet. Both of a pair are run
+in turn, so that a noisy machine is noisy for both; the ratio of a turn is what counts.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
-import json
 import os
-import random
 import shutil
 import subprocess
 import tempfile
-import time
-import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.report import Figure, at_most, figure_of_turns
+import dlt
+import polars
+from dlt.sources.filesystem import filesystem, read_jsonl
+
+from benchmarks.exports import PLAN, write_exports
+from benchmarks.measuring import measured_apart
+from benchmarks.report import Figure, at_least, at_most, figure_of_turns
 from orchestration.contracts import read_contracts
 from orchestration.landing import take_inventory
 from orchestration.loading import connect, load_landing, stamp_run
-from orchestration.loading.amplitude import STANDARD_COLUMNS
 from orchestration.settings import Settings
 
-_PLAN = """
-kind: tracking_plan
-name: Benchmark
-projects: ["1"]
-plans: {free: free, spark: SPARK}
-roles:
-  course_id: [event.course_id]
-  plan: [user.plan]
-  spoken_language: [user.language]
-  channel: [user.initial_utm_source]
-  email: [user.email]
-  country: [column.country]
-events:
-  lesson_completed: {meanings: [learning]}
-  page_viewed: {meanings: [visit]}
-  login: {meanings: [login]}
-"""
+_AREA = "loading"
+_CORES = os.cpu_count() or 1
+_MEMORY_MIB = 2048
 
 
-def write_exports(folder: Path, events: int, files: int) -> None:
-    """Write `events` rows in `files` hourly files; a learner has about 25 of them."""
-    folder.mkdir(parents=True)
-    chance = random.Random(1)
-    learners = max(events // 25, 1)
-    blank = dict.fromkeys(sorted(STANDARD_COLUMNS - {"data_type"}))
-    for number in range(files):
-        hour = f"2024-01-{1 + number // 24:02d} {number % 24:02d}"
-        rows = []
-        for _ in range(events // files):
-            learner = chance.randrange(learners)
-            at = f"{hour}:{chance.randrange(60):02d}:{chance.randrange(60):02d}.123000"
-            row = blank | {
-                "$insert_id": str(uuid.UUID(int=chance.getrandbits(128))),
-                "amplitude_id": 10**11 + learner,
-                "app": 1,
-                "client_event_time": at,
-                "country": "France",
-                "device_id": str(uuid.UUID(int=learner)),
-                "event_properties": {
-                    "course_id": f"course-{learner % 50}",
-                    "lesson_id": f"lesson-{chance.randrange(500)}",
-                    "page": "/courses/introduction/chapters/one",
-                    "referrer": "https://example.org/some/path/to/a/page",
-                },
-                "event_time": at,
-                "event_type": chance.choice(["lesson_completed", "page_viewed", "login"]),
-                "ip_address": "203.0.113.7",
-                "library": "amplitude-ts/2.11.1",
-                "server_upload_time": at,
-                "session_id": 1_704_067_200_000 + learner,
-                "user_id": None if chance.random() < 0.2 else f"learner-{learner}",
-                "user_properties": {
-                    "email": f"learner-{learner}@example.org",
-                    "initial_utm_source": "newsletter",
-                    "language": "fr",
-                    "plan": "free",
-                },
-                "uuid": str(uuid.UUID(int=chance.getrandbits(128))),
-            }
-            rows.append(json.dumps(row, separators=(",", ":")))
-        name = f"1_{hour.replace(' ', '_')}#{number}.json.gz"
-        (folder / name).write_bytes(gzip.compress("\n".join(rows).encode() + b"\n", 6))
+def figures(arguments: Sequence[str] = ()) -> list[Figure]:
+    """Measure all; prints a line a turn."""
+    parser = argparse.ArgumentParser(
+        prog="make bench ONLY=loading",
+        description=__doc__,
+        formatter_class=argparse.RawTextHelpFormatter,
+    )
+    parser.add_argument("--events", type=int, default=5_000_000)
+    parser.add_argument("--files", type=int, default=200)
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--small-files", type=int, default=18_000)
+    parser.add_argument("--small-events", type=int, default=1_000_000)
+    parser.add_argument("--dlt-events", type=int, default=20_000, help="dlt is slow")
+    parser.add_argument("--large", type=int, default=0, help="events to measure memory with")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="northstar-benchmark-") as name:
+        folder = Path(name)
+        school = _school(folder / "school", options.events, options.files)
+        found = [
+            *_against_zcat(school, options.events, options.files, options.turns),
+            _against_polars(school, folder / "polars", options.events, options.turns),
+            _against_dlt(folder / "dlt", options.dlt_events),
+            _small_files(folder / "small", options.small_events, options.small_files),
+        ]
+        shutil.rmtree(school.data_dir)
+        if options.large:
+            large = _school(folder / "large", options.large, options.large // 25_000)
+            peak = measured_apart(_load, large).peak_mib
+            found.append(_memory(options.large, peak))
+        return found
 
 
-@dataclass(frozen=True)
-class Cost:
-    """Seconds on the clock, and of all processors together."""
+def _against_zcat(school: Settings, events: int, files: int, turns: int) -> list[Figure]:
+    ratios, processor_ratios, peaks = [], [], []
+    for _ in range(turns):
+        unzipping = measured_apart(_zcat, school)
+        loading = measured_apart(_load, school)
+        ratios.append(loading.clock / unzipping.clock)
+        processor_ratios.append(loading.processor / unzipping.processor)
+        peaks.append(loading.peak_mib)
+        print(
+            f"zcat {unzipping.clock:.2f} s, load {loading.clock:.2f} s: {ratios[-1]:.2f}; "
+            f"of processor time {processor_ratios[-1]:.2f}; at most {peaks[-1]:.0f} MiB",
+            flush=True,
+        )
+    size = f"{events:,} events in {files} files"
+    note = f"of processor time {min(processor_ratios):.2f} to {max(processor_ratios):.2f}"
+    what = f"the whole load, against zcat of the same files on {_CORES} cores"
+    return [
+        figure_of_turns(_AREA, what, size, ratios, at_most(1.5), note=note),
+        _memory(events, max(peaks)),
+    ]
 
-    clock: float
-    processor: float
+
+def _memory(events: int, peak_mib: float) -> Figure:
+    return Figure(
+        area=_AREA,
+        what="the most memory that the process of a load held, against 2 GiB",
+        size=f"{events:,} events",
+        ratio=peak_mib / _MEMORY_MIB,
+        wanted=at_most(1),
+        note=f"{peak_mib:,.0f} MiB",
+    )
 
 
-@contextmanager
-def measured(costs: list[Cost]) -> Iterator[None]:
-    """Add what a block costs, with the processes that it starts and waits for."""
-    start, before = time.perf_counter(), sum(os.times()[:4])
-    yield
-    costs.append(Cost(time.perf_counter() - start, sum(os.times()[:4]) - before))
+def _against_polars(school: Settings, folder: Path, events: int, turns: int) -> Figure:
+    folder.mkdir()
+    ratios = []
+    for _ in range(turns):
+        other = measured_apart(_polars, school, folder / "events.parquet")
+        loading = measured_apart(_load, school)
+        ratios.append(other.clock / loading.clock)
+        print(f"polars {other.clock:.2f} s, load {loading.clock:.2f} s", flush=True)
+    return figure_of_turns(
+        _AREA,
+        "polars from the same files into Parquet, against the whole load",
+        f"{events:,} events",
+        ratios,
+        at_least(1.5),
+        note="polars reads every column",
+    )
 
 
-def unzip(folder: Path) -> None:
-    """`zcat` on two processes, the measure that most would take."""
-    command = f"ls {folder}/*.gz | xargs -P2 -n10 zcat > /dev/null"
+def _against_dlt(folder: Path, events: int) -> Figure:
+    """Both on the same few events: the load's start-up counts against it."""
+    school = _school(folder / "school", events, 2)
+    other = measured_apart(_dlt, school, folder)
+    loading = measured_apart(_load, school)
+    print(f"dlt {other.clock:.2f} s, load {loading.clock:.2f} s", flush=True)
+    return Figure(
+        area=_AREA,
+        what="dlt from the same files into DuckDB, against the whole load",
+        size=f"{events:,} events",
+        ratio=other.clock / loading.clock,
+        wanted=at_least(50),
+        note=f"dlt {events / other.clock:,.0f} events a second",
+    )
+
+
+def _small_files(folder: Path, events: int, files: int) -> Figure:
+    small = measured_apart(_load, _school(folder / "small", events, files))
+    large = measured_apart(_load, _school(folder / "large", events, 40))
+    print(f"{files} files {small.clock:.2f} s, 40 files {large.clock:.2f} s", flush=True)
+    return Figure(
+        area=_AREA,
+        what=f"{files:,} hourly files, against 40 files of as many events",
+        size=f"{events:,} events",
+        ratio=small.clock / large.clock,
+        wanted=at_most(2),
+        note=f"{small.clock:.1f} s and {large.clock:.1f} s",
+    )
+
+
+def _school(folder: Path, events: int, files: int) -> Settings:
+    settings = Settings(data_dir=folder / "data", sources_dir=folder / "sources")
+    settings.sources.mkdir(parents=True)
+    (settings.sources / "plan.yml").write_text(PLAN)
+    write_exports(settings.landing / "amplitude", events, files)
+    return settings
+
+
+# -- what is measured ------------------------------------------------------------------------------
+
+
+def _zcat(school: Settings) -> None:
+    folder = school.landing / "amplitude"
+    command = f"ls {folder}/*.gz | xargs -P{_CORES} -n10 zcat > /dev/null"
     subprocess.run(["/bin/sh", "-c", command], check=True)
 
 
-def load(settings: Settings) -> None:
-    """From an empty warehouse to all events committed: find, hash, read, judge repeats."""
-    shutil.rmtree(settings.warehouse.parent, ignore_errors=True)
-    with connect(settings) as connection:
+def _load(school: Settings) -> None:
+    """From an empty warehouse to all events committed."""
+    shutil.rmtree(school.warehouse.parent, ignore_errors=True)
+    with connect(school) as connection:
         load_landing(
             connection,
-            settings,
-            contracts=read_contracts(settings.sources),
-            inventory=take_inventory(settings.landing),
+            school,
+            contracts=read_contracts(school.sources),
+            inventory=take_inventory(school.landing),
             run_id="benchmark",
             load_number=stamp_run(connection, "benchmark"),
             secret=b"the secret of the benchmark",
         )
 
 
-def figures(arguments: Sequence[str] = ()) -> list[Figure]:
-    """Print a line a turn; returns the ratio."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=1_000_000)
-    parser.add_argument("--files", type=int, default=40)
-    parser.add_argument("--turns", type=int, default=5)
-    options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="northstar-benchmark-") as name:
-        folder = Path(name)
-        settings = Settings(data_dir=folder / "data", sources_dir=folder / "sources")
-        settings.sources.mkdir()
-        (settings.sources / "plan.yml").write_text(_PLAN)
-        write_exports(settings.landing / "amplitude", options.events, options.files)
-        costs: list[Cost] = []
-        ratios, processor_ratios = [], []
-        for _ in range(options.turns):
-            with measured(costs):
-                unzip(settings.landing / "amplitude")
-            with measured(costs):
-                load(settings)
-            unzipping, loading = costs[-2:]
-            ratios.append(loading.clock / unzipping.clock)
-            processor_ratios.append(loading.processor / unzipping.processor)
-            print(
-                f"zcat {unzipping.clock:.2f} s, load {loading.clock:.2f} s, "
-                f"ratio {ratios[-1]:.2f}; of processor time {processor_ratios[-1]:.2f}"
-            )
-    return [
-        figure_of_turns(
-            "loading",
-            "the whole load, against zcat of the same files on two cores",
-            f"{options.events:,} events in {options.files} files",
-            ratios,
-            at_most(1.5),
-            note=f"of processor time {min(processor_ratios):.2f} to {max(processor_ratios):.2f}",
-        )
-    ]
+def _polars(school: Settings, output: Path) -> None:
+    files = sorted((school.landing / "amplitude").glob("*.gz"))
+    polars.scan_ndjson(files).sink_parquet(output)
+
+
+def _dlt(school: Settings, folder: Path) -> None:
+    dlt.config["runtime.dlthub_telemetry"] = False  # nothing leaves this machine
+    dlt.config["runtime.log_level"] = "CRITICAL"
+    files = filesystem(bucket_url=school.landing.absolute().as_uri(), file_glob="**/*.gz")
+    pipeline = dlt.pipeline(
+        "benchmark",
+        destination=dlt.destinations.duckdb(str(folder / "dlt.duckdb")),
+        dataset_name="raw",
+        pipelines_dir=str(folder / "pipelines"),
+    )
+    pipeline.run((files | read_jsonl()).with_name("events"))

@@ -25,7 +25,7 @@ from typing import Any
 import duckdb
 from dbt.cli.main import dbtRunner
 
-from benchmarks.loading import Cost, measured
+from benchmarks.measuring import Cost, measured
 from benchmarks.report import Figure, at_most, figure_of_turns
 from orchestration.settings import DBT_PROJECT_DIR
 
