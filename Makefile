@@ -22,7 +22,7 @@ PORT := 3000
 SQL := dbt_project/models dbt_project/macros dbt_project/tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install tools run test torture bench ui lint format clean lock show-line audit csv ui-readonly verify history
+.PHONY: help install tools run test torture bench ui lint format clean lock show-line audit csv ui-readonly verify history erase rotate-key
 
 help:  ## List the commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,6 +89,12 @@ lock: install  ## Pin and hash the newest versions that pyproject.toml allows.
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --extra tools --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-strip-extras --upgrade --quiet \
 		--constraint requirements.lock -o requirements-tools.lock
+
+erase: install  ## Erase people: user ids or e-mails on standard input, one a line.
+	@$(BIN)/python -m orchestration erase
+
+rotate-key: install  ## Change the pseudonym key; the new secret comes on standard input.
+	@$(BIN)/python -m orchestration rotate-key
 
 verify: install  ## Verify that what was once published is unchanged: make verify [HEAD=...]
 	@$(BIN)/python -m orchestration verify $(HEAD)

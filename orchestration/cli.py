@@ -16,12 +16,14 @@ from orchestration.display import Display
 from orchestration.errors import LandingError, NorthstarError
 from orchestration.history import published_on, verified
 from orchestration.home import prepare_home
-from orchestration.inputs import is_demo, is_published
+from orchestration.inputs import is_demo, is_published, school_of
 from orchestration.landing import take_inventory
 from orchestration.lock import Holder, held_descriptor, rebuild_lock
 from orchestration.progress import listening
 from orchestration.publishing import export_csv, headline, published_file, render_headline
+from orchestration.secret import is_rotating
 from orchestration.settings import REPOSITORY, Settings, read_settings, secret_withheld
+from orchestration.tombstones import unfinished
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,6 +67,7 @@ def run(settings: Settings, options: argparse.Namespace) -> None:
 
                 with _demo_written_meanwhile(settings, display):
                     start(settings)
+            _complete(settings)
             # Nothing of Dagster or dbt is imported for this: it answers at once.
             if is_published(settings, take_inventory(settings.landing)):
                 verified(settings)
@@ -77,6 +80,35 @@ def run(settings: Settings, options: argparse.Namespace) -> None:
         watch(settings)
         path = published_file(settings)
         display.show("", render_headline(headline(path), path))
+
+
+def _complete(settings: Settings) -> None:
+    """Complete what an erasure or a rotation of the key has left; a rebuild does the rest."""
+    if unfinished(settings, school_of(settings)) or is_rotating(settings):
+        from orchestration.erasing.requests import finish
+        from orchestration.erasing.rotating import finish_rotation
+        from orchestration.erasing.sweeping import accept_in_demo
+
+        accept_in_demo(settings, school_of(settings))
+        finish(settings)
+        finish_rotation(settings)
+
+
+def erase(settings: Settings, options: argparse.Namespace) -> None:
+    """Erase people by user id or e-mail, read from standard input, one a line."""
+    from orchestration.erasing.commands import erase, read_seeds
+
+    seeds = read_seeds(sys.stdin)
+    with Display() as display, listening(display.hear), rebuild_lock(settings, options.run_id):
+        erase(settings, seeds, options.run_id, display)
+
+
+def rotate_key(settings: Settings, options: argparse.Namespace) -> None:
+    """Change the pseudonym key; the new secret is read from standard input."""
+    from orchestration.erasing.commands import rotate
+
+    with Display() as display, listening(display.hear), rebuild_lock(settings, options.run_id):
+        rotate(settings, sys.stdin, options.run_id, display)
 
 
 @contextmanager
@@ -166,6 +198,8 @@ _COMMANDS: Mapping[str, Callable[[Settings, argparse.Namespace], None]] = {
     "run": run,
     "home": home,
     "clean": clean,
+    "erase": erase,
+    "rotate-key": rotate_key,
     "show-line": show_line,
     "csv": csv,
     "verify": verify,
@@ -179,6 +213,8 @@ def _parser() -> argparse.ArgumentParser:
     for name, function in _COMMANDS.items():
         command = commands.add_parser(name, help=function.__doc__, description=function.__doc__)
         if name == "run":
+            command.set_defaults(run_id=str(uuid4()))
+        if name in ("erase", "rotate-key"):
             command.set_defaults(run_id=str(uuid4()))
         if name == "show-line":
             command.add_argument("path", help="in the landing folder; `a.zip::member` inside a zip")

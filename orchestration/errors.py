@@ -39,3 +39,7 @@ class ChartingError(NorthstarError):
 
 class ChainError(NorthstarError):
     """The chain of snapshots in `data/state` is not as it was written, or cannot be continued."""
+
+
+class ErasureError(NorthstarError):
+    """Somebody cannot be erased, or who was erased cannot be told."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from orchestration.demo import foreign_files, is_unfinished, read_marker
+import hashlib
+
+from orchestration.demo import MARKER_NAME, foreign_files, is_unfinished, read_marker
 from orchestration.errors import LandingError
 from orchestration.landing import Inventory
 from orchestration.publishing import (
@@ -12,18 +14,35 @@ from orchestration.publishing import (
     nothing_new,
     settings_digest,
 )
+from orchestration.secret import count_rotations
 from orchestration.settings import DBT_PROJECT_DIR, Settings
+from orchestration.tombstones import School, read_tombstones
 
 
 def fingerprint(settings: Settings, inventory: Inventory) -> Fingerprint:
     """The inputs as they are now: exports, contracts, models and settings."""
     return Fingerprint(
-        landing=inventory.digest,
+        landing=_loaded_digest(settings, inventory),
         contracts=contracts_digest(settings.sources),
         dbt=dbt_digest(DBT_PROJECT_DIR),
         settings=settings_digest(settings),
         as_of=settings.as_of,
     )
+
+
+def school_of(settings: Settings) -> School:
+    """Whose exports lie in the landing folder; `is_demo` says whether they may be used."""
+    return "demo" if (settings.landing / MARKER_NAME).exists() else "own"
+
+
+def _loaded_digest(settings: Settings, inventory: Inventory) -> str:
+    """What is loaded depends on the exports, and on who was erased and which key is in force."""
+    rotations = count_rotations(settings)
+    tombstones = read_tombstones(settings, school_of(settings)).digest
+    if not rotations and not tombstones:
+        return inventory.digest
+    told = f"{inventory.digest} {tombstones} {rotations}"
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def is_published(settings: Settings, inventory: Inventory) -> bool:

@@ -46,13 +46,16 @@ def start(settings: Settings) -> None:
         import_module("orchestration.defs.transform.assets")
 
 
-def rebuild(settings: Settings, run_id: str, display: Display) -> None:
+def rebuild(
+    settings: Settings, run_id: str, display: Display, tags: Mapping[str, str] | None = None
+) -> None:
     """Load, build, audit, publish.
 
     Args:
         settings: of the run.
         run_id: the run to be; its caller may hold the rebuild lock under this id.
         display: shows progress, warnings and failures.
+        tags: of the run, besides Dagster's own.
 
     Raises:
         NorthstarError: what failed, in one sentence.
@@ -78,7 +81,7 @@ def rebuild(settings: Settings, run_id: str, display: Display) -> None:
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
                 instance=instance,
                 run_id=run_id,
-                tags={".dagster/repository": "__repository__@northstar"},
+                tags={".dagster/repository": "__repository__@northstar", **(tags or {})},
             )
         except DagsterExecutionInterruptedError:
             raise KeyboardInterrupt from None

@@ -29,9 +29,24 @@ Kind = Literal["demo", "own"]
 
 @dataclass(frozen=True)
 class _Fingerprint:
+    """What is kept of a key; of the one before it only while somebody may still use it."""
+
     kind: Kind
     salt: str
     digest: str
+    rotations: int = 0
+    previous_salt: str | None = None
+    previous_digest: str | None = None
+
+    def is_of(self, key: bytes) -> bool:
+        return hmac.compare_digest(self.digest, _digest(key, bytes.fromhex(self.salt)))
+
+    def is_before(self, key: bytes) -> bool:
+        """Whether the key was in force until the last rotation."""
+        if self.previous_salt is None or self.previous_digest is None:
+            return False
+        digest = _digest(key, bytes.fromhex(self.previous_salt))
+        return hmac.compare_digest(self.previous_digest, digest)
 
 
 def pseudonym_key(
@@ -67,26 +82,87 @@ def pseudonym_key(
         made = _demo_key_file(settings)
 
     kept = _read_fingerprint(_fingerprint_file(settings))
-    is_kept = kept is not None and hmac.compare_digest(
-        kept.digest, _digest(key, bytes.fromhex(kept.salt))
-    )
+    is_kept = kept is not None and kept.is_of(key)
     if kept is not None and not is_kept:
-        _refuse_unless_replaceable(settings, kept, kind)
+        _refuse_unless_replaceable(settings, kept, kind, key)
 
     if made is not None:
         _make_state(settings)
         write_file(made, key, 0o600)
     if not is_kept or (kept is not None and kept.kind == "demo" and kind == "own"):
         _make_state(settings)
-        _write_fingerprint(_fingerprint_file(settings), key, kind)
+        _write_fingerprint(
+            _fingerprint_file(settings), key, kind, kept.rotations if kept is not None else 0
+        )
     if made is not None and on_made is not None:
         on_made(made)
     return key
 
 
-def _refuse_unless_replaceable(settings: Settings, kept: _Fingerprint, kind: Kind) -> None:
+def replace_key(settings: Settings, new: bytes) -> None:
+    """Let another key be in force from now on: one file is replaced, in one step.
+
+    The caller holds the rebuild lock, has checked the old key, and has removed the warehouse: no
+    row may stay that was made with it.
+
+    Raises:
+        SecretError: there is no key to replace, it is the same, or a warehouse is there.
+    """
+    file = _fingerprint_file(settings)
+    kept = _read_fingerprint(file)
+    if kept is None:
+        raise SecretError(
+            f"{file} is not there: no key has been used yet. Set NORTHSTAR_SECRET and run "
+            "`make run`. Nothing was changed."
+        )
+    if kept.is_of(new):
+        raise SecretError(
+            "The new secret is the one that is in force already. Make another one with "
+            "`openssl rand -hex 32`. Nothing was changed."
+        )
+    if settings.warehouse.exists():
+        raise SecretError(f"{settings.warehouse} still holds rows made with the old key.")
+    if kept.kind == "demo":
+        # First: with a key of its own that does not fit, a demo without rows takes it anyway.
+        write_file(_demo_key_file(settings), new, 0o600)
+    salt = secrets.token_bytes(16)
+    fingerprint = _Fingerprint(
+        kind=kept.kind,
+        salt=salt.hex(),
+        digest=_digest(new, salt),
+        rotations=kept.rotations + 1,
+        previous_salt=kept.salt,
+        previous_digest=kept.digest,
+    )
+    write_file(file, json.dumps(asdict(fingerprint), indent=2).encode(), 0o600)
+
+
+def rotation_file(settings: Settings) -> Path:
+    """Lies there while a rotation of the key is not complete; names the publication before it."""
+    return settings.state / "rotation.json"
+
+
+def is_rotating(settings: Settings) -> bool:
+    """Whether publications of before a rotation of the key may still be there."""
+    return rotation_file(settings).exists()
+
+
+def count_rotations(settings: Settings) -> int:
+    """How often the key was replaced: tables made with another one are other tables."""
+    kept = _read_fingerprint(_fingerprint_file(settings))
+    return 0 if kept is None else kept.rotations
+
+
+def _refuse_unless_replaceable(
+    settings: Settings, kept: _Fingerprint, kind: Kind, key: bytes
+) -> None:
     """Only the key of a demo may change, and only when no warehouse holds rows made with it."""
     file = _fingerprint_file(settings)
+    if kept.is_before(key) and kept.kind == kind:
+        raise SecretError(
+            "NORTHSTAR_SECRET is the secret from before the last `make rotate-key`. Set the new "
+            f"one (see {file}). Nothing was changed."
+        )
     if kept.kind == "own" and kind == "demo":
         raise SecretError(
             f"The landing folder holds demo exports, but {file} belongs to own exports and their "
@@ -131,9 +207,11 @@ def _read_fingerprint(path: Path) -> _Fingerprint | None:
     return fingerprint
 
 
-def _write_fingerprint(path: Path, key: bytes, kind: Kind) -> None:
+def _write_fingerprint(path: Path, key: bytes, kind: Kind, rotations: int) -> None:
     salt = secrets.token_bytes(16)
-    fingerprint = _Fingerprint(kind=kind, salt=salt.hex(), digest=_digest(key, salt))
+    fingerprint = _Fingerprint(
+        kind=kind, salt=salt.hex(), digest=_digest(key, salt), rotations=rotations
+    )
     write_file(path, json.dumps(asdict(fingerprint), indent=2).encode(), 0o600)
 
 

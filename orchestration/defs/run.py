@@ -10,9 +10,12 @@ import duckdb
 
 from orchestration.contracts import Contracts, read_contracts
 from orchestration.defs.conventions import WAREHOUSE_POOL
+from orchestration.erasing.requests import finish, resume
+from orchestration.erasing.rotating import finish_rotation
+from orchestration.erasing.sweeping import accept_in_demo
 from orchestration.errors import LandingError
 from orchestration.event_log import connections_kept
-from orchestration.inputs import fingerprint, is_demo
+from orchestration.inputs import fingerprint, is_demo, school_of
 from orchestration.landing import Inventory, take_inventory
 from orchestration.liveness import alive, bury, dead_runs
 from orchestration.loading import connect, stamp_run
@@ -21,6 +24,7 @@ from orchestration.progress import tell
 from orchestration.publishing import Fingerprint, School
 from orchestration.secret import pseudonym_key
 from orchestration.settings import Settings, read_settings
+from orchestration.tombstones import Tombstones, read_tombstones
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class RebuildRun:
         fingerprint: of everything that the marts are made from.
         secret: the pseudonym key.
         school: whose exports they are: the demo's or one's own.
+        tombstones: who asked to be forgotten.
     """
 
     settings: Settings
@@ -46,6 +51,7 @@ class RebuildRun:
     fingerprint: Fingerprint
     secret: bytes = field(repr=False)
     school: School
+    tombstones: Tombstones = field(repr=False)
 
     def warehouse(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         """Open the warehouse for the time of a block; it is closed whatever happens in it."""
@@ -74,21 +80,27 @@ def rebuild_run(context: dg.InitResourceContext) -> Iterator[RebuildRun]:
         connections_kept(instance),
     ):
         clear_up_after_dead_runs(instance, settings, run_id)
-        inventory = take_inventory(settings.landing)
-        if not inventory.files:
+        if not take_inventory(settings.landing).files:
             raise LandingError(
                 f"{settings.landing} holds no exports. Put exports there, or use `make run`, which "
                 "writes demo exports into an empty landing folder."
             )
-        inputs = fingerprint(settings, inventory)
-        contracts = read_contracts(settings.sources)
+        accept_in_demo(settings, school_of(settings))
         school: School = "demo" if is_demo(settings) else "own"
         secret = pseudonym_key(settings, is_demo=school == "demo", on_made=_tell_of_new_key)
+        for stone in resume(settings):
+            tell(f"Completed the erasure {stone.id}, which was begun and not completed.")
+        inventory = take_inventory(settings.landing)
+        inputs = fingerprint(settings, inventory)
+        contracts = read_contracts(settings.sources)
+        tombstones = read_tombstones(settings, school)
         with connect(settings) as connection:
             load_number = stamp_run(connection, run_id)
         yield RebuildRun(
-            settings, run_id, load_number, contracts, inventory, inputs, secret, school
+            settings, run_id, load_number, contracts, inventory, inputs, secret, school, tombstones
         )
+        finish(settings)
+        finish_rotation(settings)
 
 
 def _tell_of_new_key(file: Path) -> None:

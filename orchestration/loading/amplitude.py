@@ -20,6 +20,7 @@ from orchestration.contracts import TrackingPlan
 from orchestration.contracts.vocabulary import EQUITY_ROLES
 from orchestration.landing.names import AMPLITUDE_EVENTS, AMPLITUDE_MERGES
 from orchestration.loading.batch import FileCounts, Reader, UnpackedFile
+from orchestration.loading.forgetting import forget_events, forget_merges
 from orchestration.loading.lines import stage_lines
 from orchestration.loading.rows import stage
 from orchestration.loading.scratch import TAG, by_text
@@ -185,7 +186,10 @@ class EventReader(Reader):
         self, connection: duckdb.DuckDBPyConnection, files: Sequence[UnpackedFile]
     ) -> Mapping[int, FileCounts]:
         """Write what was read; see `Reader`."""
+        erased = forget_events(connection, "event_rows")
         counts = self._count(connection, files)
+        for file_id, rows in erased.items():
+            counts[file_id].leave_out(rows)
         connection.execute("insert into raw.quarantined_rows from event_quarantine")
         self._report_unknown(connection, files)
         self._insert(connection)
@@ -586,6 +590,7 @@ class MergeReader(Reader):
             from merge_rows where reason is not null
             """
         )
+        erased = forget_merges(connection, "merge_rows")
         connection.execute(
             """
             insert into raw.amplitude_merges
@@ -606,6 +611,8 @@ class MergeReader(Reader):
         ).fetchall():
             found = counts[file_id]
             found.rows_in, found.quarantined, found.newest_at = rows, quarantined, newest_ms
+        for file_id, rows in erased.items():
+            counts[file_id].leave_out(rows)
         return counts
 
 

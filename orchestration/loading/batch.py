@@ -71,6 +71,7 @@ class FileCounts:
         rows_in: rows of the file: non-empty lines of JSON, records of a CSV, elements of a page.
         quarantined: rows that could not be read; each has a row in `raw.quarantined_rows`.
         not_in_plan: rows that the contract does not name.
+        erased: rows of people who asked to be forgotten; they are among `rows_in`.
         newest_at: the newest export time in the file, UTC; makes the as-of.
         reason: what is wrong with the file as a whole, and what to do.
     """
@@ -78,8 +79,14 @@ class FileCounts:
     rows_in: int = 0
     quarantined: int = 0
     not_in_plan: int = 0
+    erased: int = 0
     newest_at: datetime | None = None
     reason: str | None = None
+
+    def leave_out(self, erased: int) -> None:
+        """Count rows that were read and then left out, since their people were erased."""
+        self.rows_in += erased
+        self.erased += erased
 
 
 class Reader(ABC):

@@ -20,6 +20,7 @@ import duckdb
 
 from orchestration.loading.batch import FileCounts, UnpackedFile
 from orchestration.loading.collected import COLLECTED, UNREADABLE
+from orchestration.loading.forgetting import forget_objects
 from orchestration.loading.rows import stage
 from orchestration.loading.sql import file_literal, identifier, literal
 from orchestration.loading.text import (
@@ -90,9 +91,11 @@ def collect_rows(
     files: Sequence[UnpackedFile],
     columns: Sequence[str],
     newest: str,
+    source: str,
 ) -> dict[int, FileCounts]:
     """Collect the rows of `PARSED`, and drop it; `newest` is the column of the export time."""
     counts = {file.file_id: FileCounts(reason=file.damage) for file in files}
+    erased = forget_objects(connection, source, ROWS, PARSED)
     for file_id, rows_in, quarantined, newest_at in connection.execute(
         f"""
         select file_id, count(*), count(problem), max({newest}) filter (problem is null)
@@ -101,6 +104,8 @@ def collect_rows(
     ).fetchall():
         found = counts[file_id]
         found.rows_in, found.quarantined, found.newest_at = rows_in, quarantined, newest_at
+    for file_id, rows in erased.items():
+        counts[file_id].leave_out(rows)
     listed = ", ".join(identifier(name) for name in columns)
     connection.execute(
         f"""

@@ -22,7 +22,12 @@ UNRECOGNISED = "unrecognised"
 
 @dataclass(frozen=True)
 class Entry:
-    """One row of `raw.loaded_files`, without its counts. See schema.sql for the columns."""
+    """One row of `raw.loaded_files`, without its counts. See schema.sql for the columns.
+
+    Attributes:
+        erased: rows that erasures took out of the file; of an entry that was read from the ledger
+            it is not known.
+    """
 
     path: str
     landed_path: str
@@ -37,6 +42,8 @@ class Entry:
     contract_hash: str
     duplicate_of: str | None = None
     exported_hour: datetime | None = None
+    origin: str | None = None
+    erased: int = 0
 
     @property
     def file_id(self) -> int:
@@ -44,9 +51,9 @@ class Entry:
         return int.from_bytes(hashlib.sha256(self.path.encode()).digest()[:8], "big") >> 1
 
     @property
-    def identity(self) -> tuple[str, str, str]:
-        """Two files with the same identity bring the same rows."""
-        return self.source, self.content_hash, self.contract_hash
+    def identity(self) -> tuple[str, str, str, str | None]:
+        """Two files with the same identity bring the same rows, and brought the same at first."""
+        return self.source, self.content_hash, self.contract_hash, self.origin
 
 
 @dataclass
@@ -68,7 +75,7 @@ class Plan:
 
 _COLUMNS = (
     "path, landed_path, source, status, reason, size, stored_size, modified_ns, landed_hash, "
-    "content_hash, contract_hash, duplicate_of, exported_hour"
+    "content_hash, contract_hash, duplicate_of, exported_hour, origin"
 )
 
 
@@ -81,7 +88,7 @@ def read_entries(connection: duckdb.DuckDBPyConnection) -> dict[str, Entry]:
 def choose_owners(entries: Iterable[Entry]) -> list[Entry]:
     """Mark all but the smallest path of each content as duplicates of it."""
     ordered = sorted(entries, key=lambda entry: entry.path)
-    owners: dict[tuple[str, str, str], str] = {}
+    owners: dict[tuple[str, str, str, str | None], str] = {}
     chosen: list[Entry] = []
     for entry in ordered:
         if entry.status not in (LOADED, DUPLICATE):

@@ -33,7 +33,7 @@ from orchestration.landing.names import (
     FileName,
     read_name,
 )
-from orchestration.loading import ledger, masking, pseudonyms
+from orchestration.loading import forgetting, ledger, masking, pseudonyms
 from orchestration.loading.amplitude import EventReader, MergeReader
 from orchestration.loading.batch import FileCounts, Reader, UnpackedFile
 from orchestration.loading.ledger import Entry
@@ -49,6 +49,7 @@ from orchestration.loading.scratch import Scratch
 from orchestration.loading.surveys import SurveyReader
 from orchestration.loading.zendesk import ZENDESK_TABLES, ZendeskReader
 from orchestration.settings import Settings
+from orchestration.tombstones import NOBODY, Tombstones
 
 Progress = Callable[[int, int, str], None]
 
@@ -81,6 +82,7 @@ class LoadReport:
     duplicates: int = 0
     quarantined: int = 0
     not_in_plan: int = 0
+    erased: int = 0
     table_counts: dict[str, int] = field(default_factory=dict)
 
 
@@ -93,6 +95,7 @@ def load_landing(
     run_id: str,
     load_number: int,
     secret: bytes,
+    tombstones: Tombstones = NOBODY,
     progress: Progress | None = None,
 ) -> LoadReport:
     """Bring the raw tables to what the landing folder holds now.
@@ -105,6 +108,7 @@ def load_landing(
         run_id: stands in the ledger beside each file that this run loads.
         load_number: of the run's stamp; orders `raw.touched_days`.
         secret: the pseudonym key.
+        tombstones: who asked to be forgotten.
         progress: called with files done, files to do, and what is being loaded.
 
     Raises:
@@ -112,11 +116,13 @@ def load_landing(
             is not mounted; nothing has been changed.
     """
     pseudonyms.install(connection, secret)
+    forgetting.install(connection, tombstones)
     _write_contracts(connection, contracts)
     known = ledger.read_entries(connection)
     _refuse_vanished(known, inventory, settings)
     limits = Limits(settings.max_inflated_mb * 2**20, settings.max_inflation_ratio)
-    wanted = ledger.choose_owners(_describe(inventory, contracts, known, limits))
+    described = _describe(inventory, contracts, known, limits)
+    wanted = ledger.choose_owners(_recall(one, tombstones) for one in described)
     plan = ledger.compare(known, wanted)
     ledger.touch(connection, known, wanted)
     report = LoadReport(removed_files=len(plan.remove), unchanged_files=plan.unchanged)
@@ -308,6 +314,7 @@ class _Load:
             "erased": "BIGINT",
             "newest_at": "TIMESTAMP",
             "loaded_by": "VARCHAR",
+            "origin": "VARCHAR",
         }
         stage(self._connection, "ledger_rows", columns, (self._row(*pair) for pair in rows))
         self._connection.execute(
@@ -315,6 +322,8 @@ class _Load:
         )
 
     def _row(self, entry: Entry, counts: FileCounts) -> dict[str, Any]:
+        # A duplicate has the rows of its owner, which count what was taken out of it.
+        erased_before = entry.erased if entry.status == ledger.LOADED else 0
         return {
             "file_id": entry.file_id,
             "path": entry.path,
@@ -330,14 +339,15 @@ class _Load:
             "contract_hash": entry.contract_hash,
             "duplicate_of": entry.duplicate_of,
             "exported_hour": entry.exported_hour,
-            "rows_in": counts.rows_in,
+            "rows_in": counts.rows_in + erased_before,
             "loaded": 0,
             "duplicates": 0,
             "quarantined": counts.quarantined,
             "not_in_plan": counts.not_in_plan,
-            "erased": 0,
+            "erased": counts.erased + erased_before,
             "newest_at": counts.newest_at,
             "loaded_by": self._run_id,
+            "origin": entry.origin,
         }
 
 
@@ -373,6 +383,14 @@ def _describe(
     with ThreadPoolExecutor(_HASHERS) as pool:
         for entries in pool.map(look_at, inventory.files):
             yield from entries
+
+
+def _recall(entry: Entry, tombstones: Tombstones) -> Entry:
+    """The entry with what earlier erasures took out of its file."""
+    removed = tombstones.removed_from(entry.path, entry.content_hash)
+    if removed is None:
+        return entry
+    return replace(entry, origin=removed.origin, erased=removed.rows)
 
 
 def _stored_files(
@@ -577,7 +595,7 @@ def _summarise(connection: duckdb.DuckDBPyConnection, report: LoadReport, run_id
         """
         select coalesce(sum(rows_in), 0)::bigint, coalesce(sum(loaded), 0)::bigint,
             coalesce(sum(duplicates), 0)::bigint, coalesce(sum(quarantined), 0)::bigint,
-            coalesce(sum(not_in_plan), 0)::bigint
+            coalesce(sum(not_in_plan), 0)::bigint, coalesce(sum(erased), 0)::bigint
         from raw.loaded_files where loaded_by = $1
         """,
         [run_id],
@@ -589,6 +607,7 @@ def _summarise(connection: duckdb.DuckDBPyConnection, report: LoadReport, run_id
             report.duplicates,
             report.quarantined,
             report.not_in_plan,
+            report.erased,
         ) = row
     for table in sorted({*SOURCE_TABLES.values(), "raw.loaded_files", "raw.quarantined_rows"}):
         found = connection.execute(f"select count(*) from {table}").fetchone()

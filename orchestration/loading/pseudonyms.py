@@ -21,10 +21,7 @@ def install(connection: duckdb.DuckDBPyConnection, secret: bytes) -> None:
     Both give null for null. `blob || blob` is deliberate: `concat()` turns blobs into text first
     and silently gives another hash.
     """
-    block = hashlib.sha256(secret).digest() if len(secret) > _BLOCK_BYTES else secret
-    block = block.ljust(_BLOCK_BYTES, b"\0")
-    for name, pad in (("hmac_inner", 0x36), ("hmac_outer", 0x5C)):
-        connection.execute(f"set variable {name} = ?::blob", [bytes(byte ^ pad for byte in block)])
+    _set_blocks(connection, "hmac", secret)
     salt = hmac.new(secret, b"insert:", hashlib.sha256).hexdigest()[:32]
     connection.execute("set variable insert_salt = $1", [salt])
     connection.execute(
@@ -49,6 +46,29 @@ def install(connection: duckdb.DuckDBPyConnection, secret: bytes) -> None:
         ("zendesk_user", "'zendesk_user:' || nullif(trim(id), '')"),
     ):
         connection.execute(f"create or replace temp macro {kind}_key(id) as keyed_uuid({message})")
+
+
+def install_hash(connection: duckdb.DuckDBPyConnection, name: str, secret: bytes) -> None:
+    """Make another keyed hash known, `<name>_uuid(message)`, such as that of the tombstones."""
+    _set_blocks(connection, name, secret)
+    connection.execute(
+        f"""
+        create or replace temp macro {name}_uuid(message) as
+            sha256(
+                getvariable('{name}_outer')
+                || unhex(sha256(getvariable('{name}_inner') || encode(message)))
+            )[:32]::uuid
+        """
+    )
+
+
+def _set_blocks(connection: duckdb.DuckDBPyConnection, name: str, secret: bytes) -> None:
+    """The two padded blocks of a secret as connection variables: it never stands in SQL."""
+    block = hashlib.sha256(secret).digest() if len(secret) > _BLOCK_BYTES else secret
+    block = block.ljust(_BLOCK_BYTES, b"\0")
+    for part, pad in (("inner", 0x36), ("outer", 0x5C)):
+        padded = bytes(byte ^ pad for byte in block)
+        connection.execute(f"set variable {name}_{part} = ?::blob", [padded])
 
 
 def keyed_uuid(secret: bytes, message: str) -> uuid.UUID:

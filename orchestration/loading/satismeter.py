@@ -72,7 +72,7 @@ class SatismeterReader(CollectingReader):
             group by file_id
             """
         )
-        counts = collect_rows(connection, files, _COLUMNS, "created_at")
+        counts = collect_rows(connection, files, _COLUMNS, "created_at", self.source)
         connection.execute(f"drop table {MASKED}")
         return counts
 

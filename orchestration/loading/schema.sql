@@ -28,7 +28,8 @@ create table if not exists raw.loaded_files (
     not_in_plan bigint not null,
     erased bigint not null,
     newest_at timestamp,                     -- newest export time in the file, UTC: makes the as-of
-    loaded_by varchar not null               -- run id
+    loaded_by varchar not null,              -- run id
+    origin varchar                           -- keyed hash of the content before an erasure cut it
 );
 
 create table if not exists raw.quarantined_rows (

@@ -28,6 +28,7 @@ from orchestration.loading.csv_rows import (
     read_header,
     stage_records,
 )
+from orchestration.loading.forgetting import forget_answers
 from orchestration.loading.sql import literal, literals
 from orchestration.loading.text import (
     DecodedFile,
@@ -105,11 +106,13 @@ class SurveyReader(CollectingReader):
             connection.execute(f"update {RECORDS} set problem = $1", [places.problem])
         stage_comments(connection, self._comments(places), self.themes)
         connection.execute(self._rows(places, file.file_id))
+        erased = self._forget(connection, places)
         counts = _count(connection)
+        counts.leave_out(erased)
         counts.reason = places.problem or file.damage
         if counts.quarantined:
             _collect_unreadable(connection, decoded)
-        if counts.quarantined < counts.rows_in:
+        if counts.quarantined + counts.erased < counts.rows_in:
             self._collect_unmapped(connection, places, file.file_id)
             connection.execute(_COLLECT)
         return counts
@@ -134,6 +137,22 @@ class SurveyReader(CollectingReader):
                 having count(*) > 0
                 """
             )
+
+    def _forget(self, connection: duckdb.DuckDBPyConnection, places: _Places) -> int:
+        """Leave out the answers of people who were erased; returns how many they were."""
+        if places.problem is not None:
+            return 0
+        columns = self.mapping.columns
+        deleted = forget_answers(
+            connection,
+            "survey_rows",
+            user=places.text(columns.get("user_id")),
+            email=places.text(columns.get("email")),
+            respondent=places.text(columns.get("respondent_id")),
+            survey=self.mapping.survey,
+            at="coalesce(submitted_at, invited_at)",
+        )
+        return sum(deleted.values())
 
     def _comments(self, places: _Places) -> str | None:
         """The comments of the records and their languages; null where none is asked for."""

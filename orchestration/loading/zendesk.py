@@ -438,12 +438,14 @@ class ZendeskReader(CollectingReader):
         if resource is None:
             stage_json_rows(connection, files, _EVENT_SHAPES[self._name])
             connection.execute(_EVENT_ROWS)
-            return collect_rows(connection, files, _EVENT_COLUMNS, "created_at")
+            return collect_rows(connection, files, _EVENT_COLUMNS, "created_at", self.source)
         stage_json_rows(connection, files, resource.shape)
         if self._name == "holidays":
             resource = _of_schedules(resource, files)
         connection.execute(_rows(resource))
-        return collect_rows(connection, files, tuple(resource.columns), resource.newest)
+        return collect_rows(
+            connection, files, tuple(resource.columns), resource.newest, self.source
+        )
 
 
 def _of_schedules(resource: _Resource, files: Sequence[UnpackedFile]) -> _Resource:

@@ -128,7 +128,12 @@ def find_effects(
             ),
         )
     if all(_has(cursor, catalog, _RESPONSES, _NEEDED_OF_RESPONSES) for catalog in (before, after)):
-        rows = cursor.execute(_responses_sql(before, after), {"rest": rest}).fetchall()
+        tells_erasures = all(
+            _has(cursor, catalog, _FILES, {"source", "rows_erased"}) for catalog in (before, after)
+        )
+        rows = cursor.execute(
+            _responses_sql(before, after, tells_erasures), {"rest": rest}
+        ).fetchall()
         found = _collect(
             (month, (("basis", basis), ("survey", survey)), cause, change, reports)
             for basis, survey, month, cause, change, reports in rows
@@ -284,8 +289,15 @@ def _outcomes_sql(before: str, after: str) -> str:
     """
 
 
-def _responses_sql(before: str, after: str) -> str:
+def _responses_sql(before: str, after: str, tells_erasures: bool) -> str:
     """By basis, survey, month and cause: the respondents it adds, and by how many answers."""
+
+    def erased(catalog: str) -> str:
+        sources = "source in ('surveys', 'satismeter')"
+        files = _FILES.sql(catalog)
+        return f"(select coalesce(sum(rows_erased), 0) from {files} where {sources})"
+
+    is_erasure = f"{erased(after)} > {erased(before)}" if tells_erasures else "false"
     responses = f"""
         select response_id, learner_key, survey, month, score, is_latest_per_learner_month
         from {_RESPONSES.sql("{catalog}")}
@@ -294,6 +306,11 @@ def _responses_sql(before: str, after: str) -> str:
     with
         before as ({responses.replace("{catalog}", before)}),
         after as ({responses.replace("{catalog}", after)}),
+        -- A response does not say which file it came from: one that is gone was erased if files of
+        -- responses have lost rows to an erasure since.
+        erased as (
+            select {is_erasure} as is_erasure
+        ),
         compared as (
             select
                 coalesce(after.survey, before.survey) as survey,
@@ -304,6 +321,7 @@ def _responses_sql(before: str, after: str) -> str:
                 before.score is distinct from after.score as is_scored_otherwise,
                 case
                     when before.response_id is null then '{LATE_ARRIVAL}'
+                    when after.response_id is null and erased.is_erasure then '{ERASURE}'
                     when after.response_id is null then '{CORRECTED_FILE}'
                     when before.score is distinct from after.score
                         or before.month is distinct from after.month
@@ -315,6 +333,7 @@ def _responses_sql(before: str, after: str) -> str:
                 end as cause
             from before
             full join after on before.response_id = after.response_id
+            cross join erased
         ),
         by_basis as (
             select

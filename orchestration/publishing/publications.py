@@ -215,11 +215,16 @@ def remove_leftovers(settings: Settings) -> None:
             _remove(entry)
 
 
-def prune(settings: Settings) -> None:
-    """Keep the newest publications, as many as the settings say, and always the current one."""
+def prune(settings: Settings, keep: int | None = None) -> None:
+    """Keep the newest publications, as many as the settings say, and always the current one.
+
+    Args:
+        settings: say where they are.
+        keep: how many to keep instead.
+    """
     current = _current_link(settings).resolve()
     complete = sorted(_complete(settings), key=lambda folder: folder.name)
-    for folder in complete[: -settings.keep_publications]:
+    for folder in complete[: -(keep or settings.keep_publications)]:
         if folder.resolve() == current:
             continue
         # Hidden first: a kill in the middle leaves a leftover, not a publication with holes.

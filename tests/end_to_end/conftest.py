@@ -9,16 +9,19 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import duckdb
 import pytest
+import yaml
 
 from orchestration.demo import write_demo
-from orchestration.settings import REPOSITORY, Settings
+from orchestration.settings import REPOSITORY, Settings, read_settings
+from orchestration.transforming import ensure_manifest, read_manifest
 
 SMALL_PROJECT: Mapping[str, str] = {
     "dbt_project.yml": """
@@ -179,3 +182,35 @@ def school(published_school: School, tmp_path: Path) -> School:
     shutil.copytree(published_school.repository, repository)
     shutil.copytree(published_school.data, tmp_path / "data", symlinks=True)
     return School(repository, tmp_path / "data")
+
+
+def keep_only(repository: Path, kept: Iterable[str]) -> None:
+    """Take away the models that these are not made from, and the tests: both cost time."""
+    manifest = read_manifest(ensure_manifest(read_settings()))
+    wanted = {f"model.northstar.{name}" for name in kept}
+    waiting = list(wanted)
+    while waiting:
+        for parent in manifest["parent_map"].get(waiting.pop(), ()):
+            if parent not in wanted:
+                wanted.add(parent)
+                waiting.append(parent)
+    project = repository / "dbt_project"
+    for unique_id, node in manifest["nodes"].items():
+        if node["resource_type"] == "model" and unique_id not in wanted:
+            model = project / node["original_file_path"]
+            model.unlink(missing_ok=True)
+            model.with_suffix(".yml").unlink(missing_ok=True)
+    (project / "models" / "marts" / "exposures.yml").unlink()
+    for described in project.rglob("*.yml"):
+        told = yaml.safe_load(described.read_text())
+        described.write_text(yaml.safe_dump(_without_tests(told), sort_keys=False))
+    for folder in (project / "tests").iterdir():
+        if folder.name != "generic":
+            shutil.rmtree(folder)
+
+
+def _without_tests(told: Any) -> Any:
+    if isinstance(told, dict):
+        tests = ("data_tests", "unit_tests")
+        return {name: _without_tests(one) for name, one in told.items() if name not in tests}
+    return [_without_tests(one) for one in told] if isinstance(told, list) else told

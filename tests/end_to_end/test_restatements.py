@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-import yaml
 
-from orchestration.settings import read_settings
-from orchestration.transforming import ensure_manifest, read_manifest
-from tests.end_to_end.conftest import School, copy_repository
+from tests.end_to_end.conftest import School, copy_repository, keep_only
 
 SECRET = {"NORTHSTAR_SECRET": "a secret of the tests' own"}
 KEPT = ("agg_career_outcomes", "fct_outcome_reports", "fct_career_outcomes", "loaded_files")
@@ -32,44 +28,12 @@ def _entries(first: int, learners: range, outcome: date, entered: str) -> list[s
     ]
 
 
-def _keep_only_outcomes(repository: Path) -> None:
-    """Take away the models that the kept marts are not made from, and the tests: both cost time."""
-    manifest = read_manifest(ensure_manifest(read_settings()))
-    wanted = {f"model.northstar.{name}" for name in KEPT}
-    waiting = list(wanted)
-    while waiting:
-        for parent in manifest["parent_map"].get(waiting.pop(), ()):
-            if parent not in wanted:
-                wanted.add(parent)
-                waiting.append(parent)
-    project = repository / "dbt_project"
-    for unique_id, node in manifest["nodes"].items():
-        if node["resource_type"] == "model" and unique_id not in wanted:
-            model = project / node["original_file_path"]
-            model.unlink(missing_ok=True)
-            model.with_suffix(".yml").unlink(missing_ok=True)
-    (project / "models" / "marts" / "exposures.yml").unlink()
-    for described in project.rglob("*.yml"):
-        told = yaml.safe_load(described.read_text())
-        described.write_text(yaml.safe_dump(_without_tests(told), sort_keys=False))
-    for folder in (project / "tests").iterdir():
-        if folder.name != "generic":
-            shutil.rmtree(folder)
-
-
-def _without_tests(told: Any) -> Any:
-    if isinstance(told, dict):
-        tests = ("data_tests", "unit_tests")
-        return {name: _without_tests(one) for name, one in told.items() if name not in tests}
-    return [_without_tests(one) for one in told] if isinstance(told, list) else told
-
-
 @pytest.fixture(scope="module")
 def school(tmp_path_factory: pytest.TempPathFactory) -> School:
     """Two months of a dozen outcomes each, published; then one learner's earlier job is entered."""
     folder = tmp_path_factory.mktemp("restated")
     school = School(copy_repository(folder / "repository", with_project=True), folder / "data")
-    _keep_only_outcomes(school.repository)
+    keep_only(school.repository, KEPT)
     coaches = school.settings.landing / "coaches"
     coaches.mkdir(parents=True)
     (coaches / "coach_entries_2025.csv").write_text(

@@ -47,7 +47,9 @@ create table outcomes.fct_outcome_reports (
     outcome_type varchar, credited varchar, would_not_have_happened varchar, decision varchar,
     invalid_reason varchar, outcome_id uuid, segment varchar
 );
-create table ops.loaded_files (path varchar, contract_hash varchar, rows_erased bigint);
+create table ops.loaded_files (
+    path varchar, contract_hash varchar, rows_erased bigint, source varchar
+);
 create table nps.fct_nps_responses (
     response_id uuid, learner_key uuid, month date, survey varchar, score integer,
     is_latest_per_learner_month boolean
@@ -154,7 +156,8 @@ class Desk:
         self._replace("intermediate.int_as_of", [[self.as_of]])
         self._replace("outcomes.fct_outcome_reports", rows)
         self._replace("nps.fct_nps_responses", answers)
-        self._replace("ops.loaded_files", [[path, *told] for path, told in self.files.items()])
+        files = [[path, *told, "surveys"] for path, told in self.files.items()]
+        self._replace("ops.loaded_files", files)
 
     def read(self, sql: str) -> list[tuple[object, ...]]:
         path = self.settings.published / "northstar.duckdb"

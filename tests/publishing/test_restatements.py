@@ -268,6 +268,20 @@ def test_answers_that_come_in_late_restate_the_score(desk: Desk) -> None:
     ]
 
 
+def test_an_answer_that_was_erased_restates_the_score_as_an_erasure(desk: Desk) -> None:
+    desk.responses = [(number, number, MARCH, 10, True) for number in range(12)]
+    desk.publish()
+    del desk.responses[0]
+    desk.files["survey.csv"] = ("c", 1)
+
+    desk.publish(landing="erased")
+
+    assert desk.read(
+        "select distinct figure, old_value, new_value, cause, cause_change, reports "
+        "from outcomes.restatements order by all"
+    ) == [("respondents", 12, 11, "erasure", -1, 1)]
+
+
 def test_restatements_stay_when_later_publications_change_nothing(desk: Desk) -> None:
     desk.publish()
     desk.count(700, 3, MARCH)

@@ -32,6 +32,7 @@ def load_landing_files(
             run_id=rebuild_run.run_id,
             load_number=rebuild_run.load_number,
             secret=rebuild_run.secret,
+            tombstones=rebuild_run.tombstones,
             progress=lambda done, total, what: tell(Progress("Loading", done, total, what)),
         )
         columns = read_columns(connection)

@@ -1,0 +1,1 @@
+"""Erases people who ask to be forgotten, and rotates the pseudonym key."""
