@@ -10,6 +10,9 @@ import duckdb
 # The project of an Amplitude file, from its name; see the naming rule of such files.
 _PROJECT = r"regexp_extract(path, '(\d+)_\d{4}-\d{2}-\d{2}_\d{1,2}(#\d+)?\.json(\.gz)?$', 1)"
 
+# Quarantined rows of one source in one load, from which on their share is judged.
+FEWEST_OF_A_LOAD = 10
+
 # What Satismeter exports unless it is asked for more.
 SATISMETER_WINDOW_DAYS = 30
 
@@ -76,16 +79,36 @@ class Volume:
 
 @dataclass(frozen=True)
 class QuarantinedShare:
-    """Rows of one source that could not be read."""
+    """Rows of one source that could not be read.
+
+    Attributes:
+        source: the source.
+        rows_in: rows of its files; copies of a file are not counted again.
+        quarantined: rows of them that could not be read.
+        load: the run that loaded them; null for all files of the source.
+    """
 
     source: str
     rows_in: int
     quarantined: int
+    load: str | None = None
 
     @property
     def share(self) -> float:
         """Between 0 and 1."""
         return self.quarantined / self.rows_in
+
+
+@dataclass(frozen=True)
+class QuarantineReason:
+    """Why rows of a source could not be read, how many in how many files, and where one is."""
+
+    source: str
+    reason: str
+    rows: int
+    files: int
+    path: str
+    line_number: int | None
 
 
 @dataclass(frozen=True)
@@ -99,7 +122,7 @@ class Imbalance:
 
 @dataclass(frozen=True)
 class UnreadFile:
-    """A file that brought nothing, and why."""
+    """A file that brought nothing, or not all that it should, and why."""
 
     path: str
     status: str
@@ -278,17 +301,48 @@ def newest_day_volumes(connection: duckdb.DuckDBPyConnection, *, weeks: int = 8)
 
 
 def quarantined_shares(connection: duckdb.DuckDBPyConnection) -> list[QuarantinedShare]:
-    """Rows and quarantined rows of each source that has any row, the worst first."""
+    """Rows and quarantined rows of each source that has any row, the worst first.
+
+    Besides those of all its files also those of each load, since years of good files would hide a
+    broken batch. A load is judged from so many quarantined rows on as are no accident.
+    """
     rows = connection.execute(
         """
-        select source, sum(rows_in)::bigint, sum(quarantined)::bigint
-        from raw.loaded_files
-        group by source
-        having sum(rows_in) > 0
-        order by sum(quarantined) / sum(rows_in) desc, source
-        """
+        with files as (from raw.loaded_files where status = 'loaded'),
+        shares as (
+            select source, sum(rows_in)::bigint as rows_in, sum(quarantined)::bigint as quarantined,
+                null as load
+            from files
+            group by source
+            having sum(rows_in) > 0
+            union all
+            select source, sum(rows_in)::bigint, sum(quarantined)::bigint, loaded_by
+            from files
+            group by source, loaded_by
+            having sum(quarantined) >= $fewest
+        )
+        select source, rows_in, quarantined, load
+        from shares
+        order by quarantined / rows_in desc, source, load nulls first
+        """,
+        {"fewest": FEWEST_OF_A_LOAD},
     ).fetchall()
     return [QuarantinedShare(*row) for row in rows]
+
+
+def quarantine_reasons(connection: duckdb.DuckDBPyConnection) -> list[QuarantineReason]:
+    """Why rows could not be read, the most frequent reason first."""
+    rows = connection.execute(
+        """
+        select files.source, bad.reason, count(*), count(distinct bad.file_id),
+            min(files.path), arg_min(bad.line_number, (files.path, bad.line_number))
+        from raw.quarantined_rows as bad
+        inner join raw.loaded_files as files using (file_id)
+        group by files.source, bad.reason
+        order by count(*) desc, files.source, bad.reason
+        """
+    ).fetchall()
+    return [QuarantineReason(*row) for row in rows]
 
 
 def ledger_imbalances(connection: duckdb.DuckDBPyConnection) -> list[Imbalance]:
@@ -305,12 +359,12 @@ def ledger_imbalances(connection: duckdb.DuckDBPyConnection) -> list[Imbalance]:
 
 
 def unread_files(connection: duckdb.DuckDBPyConnection) -> list[UnreadFile]:
-    """Files that no reader knows or that could not be read."""
+    """Files that no reader knows or that could not be read, or not to their end."""
     rows = connection.execute(
         """
         select path, status, reason
         from raw.loaded_files
-        where status in ('unrecognised', 'unreadable')
+        where status in ('unrecognised', 'unreadable') or (status = 'loaded' and reason is not null)
         order by path
         """
     ).fetchall()

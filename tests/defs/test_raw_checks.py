@@ -89,6 +89,34 @@ def test_too_many_quarantined_rows_are_an_error_and_a_few_are_not() -> None:
     assert judging.quarantine(shares, 0.075).passed
 
 
+def test_a_load_with_too_many_bad_rows_is_an_error_that_says_why_and_where() -> None:
+    shares = [checks.QuarantinedShare("surveys", 40, 30, "0123456789")]
+    reasons = [
+        checks.QuarantineReason("surveys", "has 2 fields where 9 are expected", 29, 2, "a.csv", 5),
+        checks.QuarantineReason("surveys", "holds no answer", 1, 1, "a.csv", 9),
+    ]
+
+    result = judging.quarantine(shares, 0.05, reasons)
+
+    assert not result.passed
+    assert result.severity == dg.AssetCheckSeverity.ERROR
+    assert named(result) == (
+        "- surveys: 30 of 40 rows (75.0%) of load 01234567, most of them: has 2 fields where 9 are "
+        "expected (29 in 2 files, such as a.csv line 5)"
+    )
+
+
+def test_any_quarantined_row_warns_with_its_reason_and_place() -> None:
+    result = judging.quarantined_rows(
+        [checks.QuarantineReason("surveys", "holds no answer", 1, 1, "a.csv", 9)]
+    )
+
+    assert not result.passed
+    assert result.severity == dg.AssetCheckSeverity.WARN
+    assert named(result) == "- surveys: holds no answer (1 in 1 file, such as a.csv line 9)"
+    assert judging.quarantined_rows([]).passed
+
+
 def test_a_ledger_that_does_not_add_up_is_an_error() -> None:
     result = judging.ledger([checks.Imbalance("a.json", 10, 9)])
 

@@ -148,3 +148,41 @@ def test_a_damaged_zip_says_why(tmp_path: Path, damage: str) -> None:
         path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(UnreadableArchiveError, match="zip"):
         list_members(path, "a.zip")
+
+
+def test_a_damaged_member_costs_itself_and_hidden_ones_are_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("1.json", "2.json", "__MACOSX/._1.json", ".DS_Store"):
+            archive.writestr(name, name.encode() * 9)
+        link = zipfile.ZipInfo("link.json")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, "/etc/passwd")
+    path.write_bytes(path.read_bytes().replace(b"2.json2.json2", b"2.jsonX.json2"))
+
+    members = {member.path: member for member in list_members(path, "a.zip")}
+
+    assert isinstance(members.pop("a.zip::1.json"), StoredFile)
+    assert {name: str(why) for name, why in members.items()} == {
+        "a.zip::2.json": "damaged in its zip (BadZipFile); export it again",
+        "a.zip::link.json": "a symbolic link, which is not followed; land the file itself",
+    }
+
+
+def test_a_zip_whose_names_are_no_text_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("\N{LATIN SMALL LETTER E WITH ACUTE}.json", b"x")
+    path.write_bytes(path.read_bytes().replace("é".encode(), b"\xff\xff"))
+    with pytest.raises(UnreadableArchiveError, match=r"cannot be read \(UnicodeDecodeError\)"):
+        list_members(path, "a.zip")
+
+
+def test_a_member_may_inflate_to_so_many_times_its_size(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb.json", b"0" * 20_000_000)
+    (refused,) = list_members(path, "a.zip")
+    assert str(refused) == Limits().told
+    (taken,) = list_members(path, "a.zip", Limits(ratio=1_100))
+    assert isinstance(taken, StoredFile)

@@ -33,6 +33,7 @@ def add_file(
     rows_in: int = 0,
     loaded: int | None = None,
     quarantined: int = 0,
+    loaded_by: str = "run",
 ) -> None:
     loaded = rows_in - quarantined if loaded is None else loaded
     connection.execute(
@@ -43,7 +44,7 @@ def add_file(
             '' as landed_hash, '' as content_hash, '' as contract_hash,
             $hour::timestamp as exported_hour, $rows_in as rows_in, $loaded as loaded,
             0 as duplicates, $quarantined as quarantined, 0 as not_in_plan, 0 as erased,
-            'run' as loaded_by
+            $loaded_by as loaded_by
         """,
         {
             "file_id": abs(hash(path)),
@@ -55,6 +56,7 @@ def add_file(
             "rows_in": rows_in,
             "loaded": loaded,
             "quarantined": quarantined,
+            "loaded_by": loaded_by,
         },
     )
 
@@ -132,9 +134,42 @@ def test_quarantined_rows_are_shares_of_their_source(
 
     shares = checks.quarantined_shares(connection)
 
-    assert [(share.source, share.share) for share in shares] == [
+    assert [(share.source, share.share) for share in shares if share.load is None] == [
         ("surveys", 0.25),
         ("amplitude_events", 0.01),
+    ]
+
+
+def test_a_broken_load_is_not_hidden_by_years_of_good_files(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    add_file(connection, "years.csv", source="surveys", rows_in=10_000, loaded_by="before")
+    add_file(connection, "today.csv", source="surveys", rows_in=40, quarantined=30, loaded_by="now")
+    add_file(connection, "copy.csv", source="surveys", rows_in=10_000, status="duplicate")
+    add_file(connection, "a.json", source="zendesk_calls", rows_in=9, quarantined=9)
+
+    shares = checks.quarantined_shares(connection)
+
+    assert shares == [
+        checks.QuarantinedShare("zendesk_calls", 9, 9),
+        checks.QuarantinedShare("surveys", 40, 30, "now"),
+        checks.QuarantinedShare("surveys", 10_040, 30),
+    ]
+
+
+def test_reasons_are_counted_and_say_where_one_is(connection: duckdb.DuckDBPyConnection) -> None:
+    add_file(connection, "b.csv", source="surveys", rows_in=9, quarantined=1)
+    add_file(connection, "a.csv", source="surveys", rows_in=9, quarantined=2)
+    connection.execute(
+        """
+        insert into raw.quarantined_rows (file_id, line_number, reason)
+        select file_id, unnest(case path when 'a.csv' then [7, 5] else [2] end), 'bad'
+        from raw.loaded_files
+        """
+    )
+
+    assert checks.quarantine_reasons(connection) == [
+        checks.QuarantineReason("surveys", "bad", 3, 2, "a.csv", 5)
     ]
 
 
@@ -149,9 +184,11 @@ def test_files_that_brought_nothing_are_named(connection: duckdb.DuckDBPyConnect
     add_file(connection, "notes.docx", source="unknown", status="unrecognised", reason="rename it")
     add_file(connection, "cut.json.gz", status="unreadable", reason="truncated")
     add_file(connection, "fine.json.gz")
+    add_file(connection, "half.json.gz", reason="truncated gzip")
 
     assert checks.unread_files(connection) == [
         checks.UnreadFile("cut.json.gz", "unreadable", "truncated"),
+        checks.UnreadFile("half.json.gz", "loaded", "truncated gzip"),
         checks.UnreadFile("notes.docx", "unrecognised", "rename it"),
     ]
 

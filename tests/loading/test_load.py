@@ -6,6 +6,7 @@ import gzip
 import json
 import random
 import uuid
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -494,3 +495,25 @@ def test_people_whose_ids_share_a_quick_hash_are_not_mixed_up(
         uuid.UUID(int=number + 1): keyed_uuid(SECRET, f"learner-{number % 7}")
         for number in range(80)
     }
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_file_with_a_byte_order_mark_is_read(school: School, encoding: str) -> None:
+    content = lines([event(1), event(2)]).decode().encode(encoding)
+    school.amplitude.mkdir(parents=True)
+    (school.amplitude / "4242_2024-01-01_13#0.json").write_bytes(content)
+    report = school.load()
+    assert (report.rows_in, report.loaded) == (2, 2)
+
+
+def test_surveys_in_a_zip_and_folders_with_backslashes_are_found(school: School) -> None:
+    (school.settings.sources / "survey.yml").write_text(
+        "kind: survey_mapping\nsurvey: s\nsource: survey\nfiles: ['surveys/a*.csv']\n"
+        "columns: {period: {constant: '2024-01-01'}, user_id: {header: id}}\n"
+    )
+    (school.settings.landing / "surveys").mkdir(parents=True)
+    for folder, name in (("surveys", "a.csv"), (".", "amplitude\\4242_2024-01-01_13#0.json")):
+        with zipfile.ZipFile(school.settings.landing / folder / "a.zip", "w") as archive:
+            archive.writestr(name, b"id\n1\n" if name == "a.csv" else lines([event(1)]))
+    report = school.load()
+    assert (report.rows_in, report.loaded) == (2, 2)

@@ -728,3 +728,11 @@ def test_a_file_cut_anywhere_keeps_every_row_before_the_cut(
 )
 def test_no_content_stops_a_load(desk: Desk, contents: list[bytes], source: str) -> None:
     desk.read(ZendeskReader(source), *contents)
+
+
+@pytest.mark.parametrize("bad", ['{"id": 2, "subject": "cut', '{"id": 2}}', '"}, {"', "[[", ""])
+def test_a_row_behind_a_damaged_one_is_found_whatever_the_damage(desk: Desk, bad: str) -> None:
+    rows = f"{json.dumps(ticket(1))}, {bad}, {json.dumps(ticket(3))}"
+    content = f'{{"tickets": [{rows}]}}\n{page("tickets", ticket(4))}\n'
+    found = desk.read(ZendeskReader("zendesk_tickets"), content)
+    assert [row["ticket_id"] for row in found if row["ticket_id"] != 4] == [1, 3]

@@ -42,9 +42,15 @@ VOLUME = dg.AssetCheckSpec(
 QUARANTINE = dg.AssetCheckSpec(
     "few_rows_are_quarantined",
     asset=raw_key("quarantined_rows"),
-    description="No source has a larger share of unreadable rows than "
+    description="No source, and no load of one with at least "
+    f"{checks.FEWEST_OF_A_LOAD} unreadable rows, has a larger share of them than "
     "NORTHSTAR_MAX_QUARANTINED_SHARE.",
     blocking=True,
+)
+QUARANTINE_EMPTY = dg.AssetCheckSpec(
+    "no_row_is_quarantined",
+    asset=raw_key("quarantined_rows"),
+    description="Every row of every export can be read; names the reasons, and where each is.",
 )
 LEDGER = dg.AssetCheckSpec(
     "ledger_adds_up",
@@ -69,7 +75,17 @@ NUMBERS = dg.AssetCheckSpec(
 
 @dg.multi_asset_check(
     name="check_what_was_loaded",
-    specs=[SCHEMA_DRIFT, EXPORT_HOURS, SATISMETER_DAYS, VOLUME, QUARANTINE, LEDGER, READ, NUMBERS],
+    specs=[
+        SCHEMA_DRIFT,
+        EXPORT_HOURS,
+        SATISMETER_DAYS,
+        VOLUME,
+        QUARANTINE,
+        QUARANTINE_EMPTY,
+        LEDGER,
+        READ,
+        NUMBERS,
+    ],
     pool=WAREHOUSE_POOL,
 )
 def raw_checks(rebuild_run: dg.ResourceParam[RebuildRun]) -> Iterator[dg.AssetCheckResult]:
@@ -79,9 +95,13 @@ def raw_checks(rebuild_run: dg.ResourceParam[RebuildRun]) -> Iterator[dg.AssetCh
         yield export_hours(checks.missing_export_hours(connection))
         yield satismeter_days(checks.missing_satismeter_days(connection))
         yield volume(checks.newest_day_volumes(connection))
+        reasons = checks.quarantine_reasons(connection)
         yield quarantine(
-            checks.quarantined_shares(connection), rebuild_run.settings.max_quarantined_share
+            checks.quarantined_shares(connection),
+            rebuild_run.settings.max_quarantined_share,
+            reasons,
         )
+        yield quarantined_rows(reasons)
         yield ledger(checks.ledger_imbalances(connection))
         yield read(checks.unread_files(connection))
         yield numbers(checks.implausible_answers(connection))
@@ -156,10 +176,17 @@ def volume(volumes: Sequence[checks.Volume]) -> dg.AssetCheckResult:
     )
 
 
-def quarantine(shares: Sequence[checks.QuarantinedShare], largest: float) -> dg.AssetCheckResult:
-    """Fail when too many rows of a source could not be read."""
+def quarantine(
+    shares: Sequence[checks.QuarantinedShare],
+    largest: float,
+    reasons: Sequence[checks.QuarantineReason] = (),
+) -> dg.AssetCheckResult:
+    """Fail when too many rows of a source, or of one load of it, could not be read."""
+    why = {found.source: found for found in reversed(reasons)}  # the most frequent one stays
     named = [
         f"{share.source}: {share.quarantined:,} of {share.rows_in:,} rows ({share.share:.1%})"
+        + (f" of load {share.load[:8]}" if share.load else "")
+        + (f", most of them: {_reason(why[share.source])}" if share.source in why else "")
         for share in shares
         if share.share > largest
     ]
@@ -171,6 +198,24 @@ def quarantine(shares: Sequence[checks.QuarantinedShare], largest: float) -> dg.
         "and why; correct the export or its contract.",
         largest_share=max((share.share for share in shares), default=0.0),
     )
+
+
+def quarantined_rows(reasons: Sequence[checks.QuarantineReason]) -> dg.AssetCheckResult:
+    """Warn of rows that could not be read."""
+    rows = sum(found.rows for found in reasons)
+    return _judge(
+        QUARANTINE_EMPTY,
+        [f"{found.source}: {_reason(found)}" for found in reasons],
+        dg.AssetCheckSeverity.WARN,
+        f"{rows:,} rows could not be read and are in no figure. `make show-line` prints one.",
+        quarantined_rows=rows,
+    )
+
+
+def _reason(found: checks.QuarantineReason) -> str:
+    line = "" if found.line_number is None else f" line {found.line_number:,}"
+    files = f"{found.files:,} file{'s' if found.files != 1 else ''}"
+    return f"{found.reason} ({found.rows:,} in {files}, such as {found.path}{line})"
 
 
 def ledger(imbalances: Sequence[checks.Imbalance]) -> dg.AssetCheckResult:
@@ -189,13 +234,13 @@ def ledger(imbalances: Sequence[checks.Imbalance]) -> dg.AssetCheckResult:
 
 
 def read(files: Sequence[checks.UnreadFile]) -> dg.AssetCheckResult:
-    """Warn of files that brought nothing."""
+    """Warn of files that brought nothing, or not all that they should."""
     named = [f"{file.path}: {file.status}, {file.reason}" for file in files]
     return _judge(
         READ,
         named,
         dg.AssetCheckSeverity.WARN,
-        f"{len(files)} files were not read.",
+        f"{len(files)} files were not read, or not wholly.",
     )
 
 
