@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from orchestration.demo.marker import MARKER_NAME
 from orchestration.secret import pseudonym_key
 from tests.end_to_end.conftest import School, small_school
+from tests.end_to_end.processes import processes
 
 SECRET = "5ecret'of {{ the }} school; 100% $x"
 
@@ -79,14 +80,11 @@ class Watched:
 
     def _watch(self, pid: int, ended: threading.Event) -> None:
         while not ended.wait(0.2):
-            listed = subprocess.run(
-                ["ps", "-A", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True
-            ).stdout
-            rows = [line.split(None, 2) for line in listed.splitlines()]
+            found = processes()
             family = {pid}
             for _ in range(3):
-                family |= {int(row[0]) for row in rows if int(row[1]) in family}
-            self.commands |= {row[2] for row in rows if int(row[0]) in family and len(row) == 3}
+                family |= {process.pid for process in found if process.parent in family}
+            self.commands |= {process.arguments for process in found if process.pid in family}
             for child in family - {pid}:
                 try:
                     self.environments.add(Path(f"/proc/{child}/environ").read_bytes())

@@ -23,6 +23,7 @@ import pytest
 from orchestration.publishing import current_publication
 from orchestration.settings import REPOSITORY
 from tests.end_to_end.conftest import School
+from tests.end_to_end.processes import processes
 
 LOCATION = {"repositoryName": "__repository__", "repositoryLocationName": "northstar"}
 LAUNCH = """
@@ -130,11 +131,7 @@ def serve(command: tuple[str, ...], school: School, home: str, secret: str) -> I
 
 def family(pid: int) -> dict[int, str]:
     """The processes of a session that a process leads, with their command lines."""
-    listed = subprocess.run(
-        ["ps", "-A", "-o", "pid=,sess=,args="], capture_output=True, text=True, check=True
-    ).stdout
-    rows = [line.split(None, 2) for line in listed.splitlines()]
-    return {int(row[0]): row[2] for row in rows if row[1] == str(pid) and len(row) == 3}
+    return {found.pid: found.arguments for found in processes() if found.session == pid}
 
 
 def listening_addresses(pid: int) -> set[str]:
@@ -277,6 +274,25 @@ def test_automation_can_be_switched_on_and_the_job_be_launched(
     assert after.run_id == run_id
     assert before != after
     assert str(after.as_of) == "2026-06-15"
+
+    # The daemon asks the sensor, and nothing goes wrong in it.
+    def ticks() -> list[dict[str, Any]]:
+        told = ask(
+            """
+            query ($sensor: SensorSelector!) {
+              sensorOrError(sensorSelector: $sensor) { ... on Sensor {
+                sensorState { ticks { status error { message } } }
+              } }
+            }
+            """,
+            sensor=LOCATION | {"sensorName": "alerts"},
+        )
+        found: list[dict[str, Any]] = told["sensorOrError"]["sensorState"]["ticks"]
+        return [tick for tick in found if tick["status"] != "STARTED"]
+
+    until(lambda: bool(ticks()), 180)
+    assert {(tick["status"], str(tick["error"])) for tick in ticks()} == {("SKIPPED", "None")}
+
     # The secret is in no list of processes, and in nothing that Dagster keeps.
     assert any("webserver" in command for command in commands)
     assert any("daemon" in command for command in commands)
