@@ -133,8 +133,12 @@ def message(kind: str, text: str) -> str | None:
 
 
 def tombstone_hash(key: bytes, text: str) -> uuid.UUID:
-    """The keyed hash of a message: the first 128 bits of HMAC-SHA256."""
-    return uuid.UUID(hex=hmac.new(key, text.encode(), hashlib.sha256).hexdigest()[:32])
+    """The keyed hash of a message: the first 128 bits of HMAC-SHA256.
+
+    Halves of characters, which no id has but broken exports may, count as question marks.
+    """
+    told = text.encode(errors="replace")
+    return uuid.UUID(hex=hmac.new(key, told, hashlib.sha256).hexdigest()[:32])
 
 
 def read_tombstones(settings: Settings, school: School) -> Tombstones:

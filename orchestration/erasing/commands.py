@@ -111,11 +111,10 @@ def erase(settings: Settings, seeds: Sequence[str], run_id: str, display: Displa
     if waiting & {stone.id for stone in stones}:
         raise ErasureError("The erasure is not complete. Run `make run`, which completes it.")
     for stone, report in zip(stones, reports, strict=True):
-        display.show("", f"Erased (tombstone {stone.id})", *render([report]))
+        display.show("\n".join(["", f"Erased (tombstone {stone.id})", *render([report])]))
     display.show(
-        "",
-        "Dagster's records hold no ids: there is nothing to remove. Ask for the same in the tools",
-        "that exported the rows, and delete backups of the landing folder.",
+        "\nDagster's records hold no ids: there is nothing to remove. Ask for the same in the "
+        "tools that exported the rows, and delete backups of the landing folder."
     )
     open_files = sum(
         len(report["landing"]["unreadable"]) + len(report["landing"]["unknown"])
@@ -149,6 +148,6 @@ def rotate(settings: Settings, stream: IO[str], run_id: str, display: Display) -
     with secret_withheld():
         rebuild(read_settings(), run_id, display)
     finish_rotation(settings)
-    display.show("", "Publications made with the old key are removed.")
+    display.show("Publications made with the old key are removed.")
     if new is not None:
         display.show("Set NORTHSTAR_SECRET to the new secret wherever northstar runs.")

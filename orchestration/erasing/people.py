@@ -51,7 +51,8 @@ def pseudonym(secret: bytes, kind: str, text: str) -> uuid.UUID | None:
     told = message(kind, text)
     if told is None:
         return None
-    return keyed_uuid(secret, told.removeprefix("user:"))
+    whole = told.encode(errors="replace").decode()  # broken exports hold halves of characters
+    return keyed_uuid(secret, whole.removeprefix("user:"))
 
 
 def is_built(connection: duckdb.DuckDBPyConnection) -> bool:

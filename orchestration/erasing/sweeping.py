@@ -99,7 +99,7 @@ class Needles:
         folded = text.strip().lower()
         if folded and folded not in self._texts:
             self._texts.add(folded)
-            self._bytes.append(folded.encode())
+            self._bytes.append(folded.encode(errors="replace"))
 
     def are_in_bytes(self, raw: bytes) -> bool:
         """Whether one of the texts may stand in a file, in any way in which JSON may write it."""
@@ -381,7 +381,7 @@ def _sweep_text(
             if person.names(part):
                 gone.append(row)
                 # Where a page is cut off the loader counts a row, whatever is left of it.
-                rows += 0 if row.siblings and not text.content[row.end :].strip() else 1
+                rows += 0 if row.siblings and not text.content[row.end :].strip(" \t\r\n,") else 1
                 swept.broken += 1
         elif person.is_before(row.about):
             masked, places = person.mask(part)

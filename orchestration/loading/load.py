@@ -323,7 +323,7 @@ class _Load:
 
     def _row(self, entry: Entry, counts: FileCounts) -> dict[str, Any]:
         # A duplicate has the rows of its owner, which count what was taken out of it.
-        erased_before = entry.erased if entry.status == ledger.LOADED else 0
+        erased_before = 0 if entry.status == ledger.DUPLICATE else entry.erased
         return {
             "file_id": entry.file_id,
             "path": entry.path,
