@@ -12,12 +12,14 @@ from pathlib import Path
 from uuid import uuid4
 
 from orchestration.demo import is_vacant, read_marker
+from orchestration.disk import disk_full
 from orchestration.display import Display
 from orchestration.errors import LandingError, NorthstarError
 from orchestration.history import published_on, verified
 from orchestration.home import prepare_home
 from orchestration.inputs import is_demo, is_published, school_of
 from orchestration.landing import take_inventory
+from orchestration.liveness import dead_runs
 from orchestration.lock import Holder, held_descriptor, rebuild_lock
 from orchestration.progress import listening
 from orchestration.publishing import export_csv, headline, published_file, render_headline
@@ -31,7 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         with _alerting(options), secret_withheld():
-            _COMMANDS[options.command](read_settings(), options)
+            settings = read_settings()
+            with _full_disk_told(settings):
+                _COMMANDS[options.command](settings, options)
     except NorthstarError as error:
         print(error, file=sys.stderr)
         return 1
@@ -39,6 +43,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("Stopped. The published file is as it was.", file=sys.stderr)
         return 130
     return 0
+
+
+@contextmanager
+def _full_disk_told(settings: Settings) -> Iterator[None]:
+    """Name the full disk, not the many ways in which writers fail for lack of space."""
+    try:
+        yield
+    except Exception as error:
+        full = disk_full(error, settings)
+        if full is None:
+            raise
+        raise full from error
 
 
 def _alerting(options: argparse.Namespace) -> AbstractContextManager[None]:
@@ -71,6 +87,10 @@ def run(settings: Settings, options: argparse.Namespace) -> None:
             # Nothing of Dagster or dbt is imported for this: it answers at once.
             if is_published(settings, take_inventory(settings.landing)):
                 verified(settings)
+                if dead_runs(settings):
+                    from orchestration.rebuilding import clear_up
+
+                    clear_up(settings, run_id)
                 display.show("Nothing new: exports, contracts, models and settings are the same.")
             else:
                 is_demo(settings)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+
+# A hidden name that ends with the number of the process.
+_DRAFT = re.compile(r"\..+\.[0-9]+")
 
 
 def write_file(path: Path, content: bytes, mode: int) -> None:
@@ -21,6 +25,17 @@ def write_file(path: Path, content: bytes, mode: int) -> None:
         os.fsync(file.fileno())
     draft.replace(path)
     sync(path.parent)
+
+
+def remove_drafts(folder: Path) -> None:
+    """Remove what killed processes were about to rename, in a folder and those below it.
+
+    A draft may hold a secret. Call it where nobody else writes.
+    """
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            if _DRAFT.fullmatch(name):
+                (Path(parent) / name).unlink(missing_ok=True)
 
 
 def sync(path: Path) -> None:

@@ -25,6 +25,14 @@ class LockedError(NorthstarError):
     """Another rebuild holds the lock."""
 
 
+class WarehouseError(NorthstarError):
+    """The warehouse file cannot be opened."""
+
+
+class DiskFullError(NorthstarError):
+    """There is no space left where the data lies."""
+
+
 class PublishingError(NorthstarError):
     """The marts were not published; the old publication stays."""
 

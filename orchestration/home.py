@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from orchestration.durable import write_file
 from orchestration.modes import make_folder
 from orchestration.settings import REPOSITORY, Settings
 
@@ -20,5 +21,6 @@ def prepare_home(settings: Settings) -> Path:
     wanted = _CONFIGURATION.read_bytes()
     copy = home / _CONFIGURATION.name
     if not copy.exists() or copy.read_bytes() != wanted:
-        copy.write_bytes(wanted)
+        # In one step: another process may be reading it, and would take half of it for all.
+        write_file(copy, wanted, 0o644)
     return home

@@ -55,6 +55,16 @@ def dead_runs(settings: Settings) -> list[str]:
     return [run_id for run_id in run_ids if has_died(settings, run_id)]
 
 
+def leave_for_dead(settings: Settings, run_id: str) -> None:
+    """Let the next run tell of the end of this one, which could not tell of it itself.
+
+    An empty file is made even where a disk is full.
+    """
+    path = _sign_of_life(settings, run_id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+
+
 def bury(settings: Settings, run_id: str) -> None:
     """Forget a dead run, once whoever waits for it has been told."""
     _sign_of_life(settings, run_id).unlink(missing_ok=True)

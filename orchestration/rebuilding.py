@@ -7,7 +7,7 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 from orchestration.display import Display
 from orchestration.errors import NorthstarError, PublishingError
 from orchestration.home import prepare_home
+from orchestration.liveness import leave_for_dead
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
-    from dagster import EventLogEntry
+    from dagster import DagsterInstance, EventLogEntry
 
 _OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
@@ -86,6 +87,7 @@ def rebuild(
         except DagsterExecutionInterruptedError:
             raise KeyboardInterrupt from None
         except Exception as error:
+            _see_to_its_end(instance, settings, run_id)
             cause = _in_one_sentence(error)
             # Whoever called knows the cause, too, but not which checks failed.
             end = end_of(instance, run_id)
@@ -110,6 +112,39 @@ def _few_collections() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*before)
+
+
+def clear_up(settings: Settings, run_id: str) -> None:
+    """Tell Dagster of runs that were killed, such as one that had published already.
+
+    Args:
+        settings: of the caller, who holds the rebuild lock.
+        run_id: under which it holds it.
+    """
+    start(settings)
+
+    import dagster as dg
+
+    from orchestration.defs.run import clear_up_after_dead_runs
+
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    with dg.DagsterInstance.get() as instance:
+        clear_up_after_dead_runs(instance, settings, run_id)
+
+
+def _see_to_its_end(instance: DagsterInstance, settings: Settings, run_id: str) -> None:
+    """Leave a run that failed to the next one where Dagster could not note that it has ended.
+
+    On a full disk it cannot: the run would count as running for ever.
+    """
+    try:
+        run = instance.get_run_by_id(run_id)
+        is_told = run is None or run.is_finished
+    except Exception:
+        is_told = False
+    if not is_told:
+        with suppress(OSError):
+            leave_for_dead(settings, run_id)
 
 
 class _Narrator:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.liveness import alive, bury, dead_runs, has_died
+from orchestration.liveness import alive, bury, dead_runs, has_died, leave_for_dead
 from orchestration.settings import REPOSITORY, Settings
 
 _LIVE = """
@@ -41,6 +41,16 @@ def test_a_run_that_failed_has_not_died(settings: Settings) -> None:
         raise ValueError("on its own")
 
     assert not has_died(settings, "one")
+
+
+def test_a_run_that_cannot_tell_of_its_end_has_died_until_it_is_buried(settings: Settings) -> None:
+    with alive(settings, "one"):
+        pass
+    leave_for_dead(settings, "one")
+
+    assert dead_runs(settings) == ["one"]
+    bury(settings, "one")
+    assert dead_runs(settings) == []
 
 
 def test_a_run_that_was_killed_has_died_until_it_is_buried(settings: Settings) -> None:

@@ -10,6 +10,7 @@ import duckdb
 
 from orchestration.contracts import Contracts, read_contracts
 from orchestration.defs.conventions import WAREHOUSE_POOL
+from orchestration.durable import remove_drafts
 from orchestration.erasing.requests import finish, resume
 from orchestration.erasing.rotating import finish_rotation
 from orchestration.erasing.sweeping import accept_in_demo
@@ -108,7 +109,7 @@ def _tell_of_new_key(file: Path) -> None:
 
 
 def clear_up_after_dead_runs(instance: dg.DagsterInstance, settings: Settings, run_id: str) -> None:
-    """Tell Dagster which runs were killed, and free the pool slots that they hold.
+    """Tell Dagster which runs were killed, free the pool slots that they hold, and tidy up.
 
     The caller holds the rebuild lock: whoever else has a slot of the pool is not alive.
     """
@@ -117,6 +118,8 @@ def clear_up_after_dead_runs(instance: dg.DagsterInstance, settings: Settings, r
         if run is not None and not run.is_finished:
             instance.report_run_failed(run, message="Its process was killed.")
         bury(settings, dead)
+    for folder in (settings.state, settings.published):
+        remove_drafts(folder)
     storage = instance.event_log_storage
     if storage.supports_global_concurrency_limits:
         pool = storage.get_concurrency_info(WAREHOUSE_POOL)

@@ -12,8 +12,16 @@ from pathlib import Path
 
 import duckdb
 
+from orchestration.errors import WarehouseError
 from orchestration.modes import private_files
 from orchestration.settings import Settings
+
+_DAMAGE = (
+    duckdb.IOException,
+    duckdb.SerializationException,
+    duckdb.InternalException,
+    duckdb.FatalException,
+)
 
 
 @contextmanager
@@ -22,6 +30,9 @@ def connect(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 
     Only a holder of the rebuild lock may do so. The file, its folder and whatever DuckDB puts there
     (the write-ahead log, what it spills) are private: 0700 and 0600, whatever the umask.
+
+    Raises:
+        WarehouseError: the file is damaged, or another process has it open.
     """
     folder = settings.warehouse.parent
     folder.mkdir(parents=True, exist_ok=True)
@@ -29,14 +40,46 @@ def connect(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     # What a killed run spilled to disk may hold identifiers.
     shutil.rmtree(_spill(settings), ignore_errors=True)
     with private_files():
-        connection = duckdb.connect(str(settings.warehouse), config=_configuration(settings))
+        connection = _open(settings)
         try:
             settings.warehouse.chmod(0o600)
             connection.execute("set TimeZone = 'UTC'")
             _create_tables(connection)
             yield connection
+        except _DAMAGE as error:
+            # Files of other folders are read through this connection, too.
+            if isinstance(error, duckdb.IOException) and str(settings.warehouse) not in str(error):
+                raise
+            raise _damaged(settings, error) from error
         finally:
             connection.close()
+
+
+def _open(settings: Settings) -> duckdb.DuckDBPyConnection:
+    warehouse = settings.warehouse
+    log = warehouse.with_name(f"{warehouse.name}.wal")
+    if not warehouse.exists():
+        # The changes that a killed run made last, to a file that is gone.
+        log.unlink(missing_ok=True)
+    try:
+        return duckdb.connect(str(warehouse), config=_configuration(settings))
+    except duckdb.Error as error:
+        if "could not set lock" in str(error).lower():
+            raise WarehouseError(
+                f"Another process has {warehouse} open ({error}). Nothing but the pipeline opens "
+                "it: close it there, read data/published/northstar.duckdb instead, and run again."
+            ) from error
+        raise _damaged(settings, error) from error
+
+
+def _damaged(settings: Settings, error: duckdb.Error) -> WarehouseError:
+    """Without the driver's text, which may quote what is in the file."""
+    warehouse = settings.warehouse
+    return WarehouseError(
+        f"{warehouse} cannot be used ({type(error).__name__}): it is damaged. Everything in it "
+        f"comes from landing: delete it, and {warehouse.name}.wal beside it, and run again. The "
+        "published file is as it was."
+    )
 
 
 def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:

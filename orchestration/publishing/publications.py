@@ -130,7 +130,16 @@ def nothing_new(settings: Settings, fingerprint: Fingerprint) -> bool:
         and publication.layout == LAYOUT
         and publication.fingerprint == fingerprint
         and settings.warehouse.is_file()
+        and _is_whole(settings, publication)
     )
+
+
+def _is_whole(settings: Settings, publication: Publication) -> bool:
+    """Whether nothing was deleted of what readers are promised beside the file."""
+    if publication.restricted and not restricted_file(settings).is_file():
+        return False
+    current = _current_link(settings)
+    return all(parquet_file(current, table.relation).is_file() for table in publication.tables)
 
 
 def complete_publications(settings: Settings) -> list[Publication]:
@@ -146,10 +155,12 @@ def roll_forward(settings: Settings, publication_id: str) -> None:
     Call it under the rebuild lock, before anything that was left is removed.
     """
     current = current_publication(settings)
-    if current is None or publication_id <= current.id:
+    if current is not None and publication_id <= current.id:
         return
     final = publications_folder(settings) / publication_id
     draft = final.with_name(f".{publication_id}")
+    if current is None and any(folder.name > publication_id for folder in _complete(settings)):
+        return  # the link was deleted; this one is old
     if read_manifest(draft) is not None:
         draft.rename(final)
         sync(final.parent)
@@ -163,6 +174,12 @@ def read_manifest(folder: Path) -> Publication | None:
         return Publication.model_validate_json((folder / _MANIFEST_FILE).read_bytes())
     except (OSError, ValidationError):
         return None
+
+
+def parquet_file(folder: Path, relation: str) -> Path:
+    """Where a publication's folder keeps the Parquet copy of a table, `schema.table`."""
+    schema, _, table = relation.partition(".")
+    return folder / "parquet" / schema / f"{table}.parquet"
 
 
 def manifest_file(folder: Path) -> Path:

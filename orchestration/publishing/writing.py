@@ -8,7 +8,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -31,6 +31,7 @@ from orchestration.publishing.publications import (
     make_current,
     manifest_file,
     next_id,
+    parquet_file,
     prune,
     publications_folder,
     remove_leftovers,
@@ -121,7 +122,7 @@ def publish(
         if chain.entries:
             roll_forward(settings, chain.entries[-1].publication)
         remove_leftovers(settings)
-        published_at = datetime.now(UTC)
+        published_at = _time_after(chain, current_publication(settings))
         publication_id = next_id(settings, run_id, published_at)
         draft = publications_folder(settings) / f".{publication_id}"
         make_folder(draft)
@@ -161,6 +162,19 @@ def publish(
         make_current(settings, publication_id)
         prune(settings)
         return publication
+
+
+def _time_after(chain: Chain, current: Publication | None) -> datetime:
+    """Now; or, where a clock went backwards, just after the newest publication.
+
+    Each value was published until the next one was: if time went backwards in between, no day
+    would find it in the history.
+    """
+    told = [entry.published_at for entry in chain.entries[-1:]]
+    told += [] if current is None else [current.published_at]
+    now = datetime.now(UTC)
+    newest = max(told, default=None)
+    return now if newest is None or now > newest else newest + timedelta(seconds=1)
 
 
 def _parse(relations: Sequence[str]) -> list[Relation]:
@@ -447,16 +461,12 @@ def _write_published_at(
 
 
 def _export(cursor: duckdb.DuckDBPyConnection, relation: Relation, draft: Path) -> None:
-    path = _parquet_file(draft, relation)
+    path = parquet_file(draft, str(relation))
     path.parent.mkdir(parents=True, exist_ok=True)
     cursor.execute(
         f"copy (from {relation.sql(_ATTACHED)}) to {literal(str(path))} "
         "(format parquet, compression zstd)"
     )
-
-
-def _parquet_file(folder: Path, relation: Relation) -> Path:
-    return folder / "parquet" / relation.schema / f"{relation.table}.parquet"
 
 
 def _check(draft: Path, publication: Publication, settings: Settings, progress: Progress) -> None:
@@ -493,7 +503,7 @@ def _check_database(
                         "old publication stays; run again, and look at the disk if it comes back."
                     )
                 if with_parquet_in is not None:
-                    _check_parquet(reader, _parquet_file(with_parquet_in, relation), table)
+                    _check_parquet(reader, parquet_file(with_parquet_in, str(relation)), table)
                 progress(table.relation)
     except duckdb.Error as error:
         raise PublishingError(

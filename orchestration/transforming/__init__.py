@@ -1,7 +1,7 @@
 """Runs dbt inside this process. Importing it costs nothing: dbt is imported when it is used."""
 
 from orchestration.transforming.building import Answer, BuildResult, FinishedNode, build
-from orchestration.transforming.history import last_built_digest, record_build
+from orchestration.transforming.history import forget_builds, last_built_digest, record_build
 from orchestration.transforming.manifest import (
     ensure_manifest,
     parse,
@@ -19,6 +19,7 @@ __all__ = [
     "build",
     "dbt_variables",
     "ensure_manifest",
+    "forget_builds",
     "last_built_digest",
     "parse",
     "project_digest",

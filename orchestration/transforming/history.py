@@ -13,6 +13,11 @@ def last_built_digest(connection: duckdb.DuckDBPyConnection) -> str | None:
     return row[0] if row else None
 
 
+def forget_builds(connection: duckdb.DuckDBPyConnection) -> None:
+    """Note that the tables are those of no project: the next build is a full refresh."""
+    connection.execute("delete from raw.builds")
+
+
 def record_build(
     connection: duckdb.DuckDBPyConnection, *, run_id: str, load_number: int, digest: str
 ) -> None:

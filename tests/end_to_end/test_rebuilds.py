@@ -89,20 +89,23 @@ def wait_until_it_builds(school: School) -> str:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         holder = read_holder(school.settings.lock)
-        if holder is not None and _has_begun_a_step(school.settings.dagster_home, holder.run_id):
+        if holder is not None and has_begun(school.settings.dagster_home, holder.run_id):
             return holder.run_id
         time.sleep(0.05)
     raise AssertionError("The run did not begin.")
 
 
-def _has_begun_a_step(home: Path, run_id: str) -> bool:
+def has_begun(home: Path, run_id: str, step: str = "%") -> bool:
+    """Whether a step of a run, or any, has begun."""
     shard = home / "history" / "runs" / f"{run_id}.db"
     if not shard.exists():
         return False
     with sqlite3.connect(shard, timeout=10) as connection:
         try:
             rows = connection.execute(
-                "select count(*) from event_logs where dagster_event_type = 'STEP_START'"
+                "select count(*) from event_logs where dagster_event_type = 'STEP_START' "
+                "and step_key like ?",
+                [step],
             ).fetchall()
         except sqlite3.OperationalError:
             return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,12 +19,16 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
+from orchestration.loading.warehouse import stamped_run
+from orchestration.lock import rebuild_lock
 from orchestration.publishing import current_publication
 from orchestration.settings import REPOSITORY
 from tests.end_to_end.conftest import School
 from tests.end_to_end.processes import processes
+from tests.end_to_end.test_rebuilds import has_begun
 
 LOCATION = {"repositoryName": "__repository__", "repositoryLocationName": "northstar"}
 LAUNCH = """
@@ -34,6 +39,11 @@ LAUNCH = """
         ... on PythonError { message }
       }
     }
+    """
+# Some seconds of work on two cores, so that there is something to cancel.
+SLOW_MODEL = """
+    select sum(hash(one.range + other.range) % 7) as sevens
+    from range(4000) as one, range(100000) as other
     """
 # As the Makefile starts them.
 UI = ("dagster", "dev")
@@ -56,7 +66,12 @@ class Server:
 
 @pytest.fixture(scope="module")
 def school(published_school: School, tmp_path_factory: pytest.TempPathFactory) -> School:
-    return published_school.copy_data(tmp_path_factory.mktemp("ui") / "data")
+    folder = tmp_path_factory.mktemp("ui")
+    shutil.copytree(published_school.repository, folder / "repository")
+    shutil.copytree(published_school.data, folder / "data", symlinks=True)
+    school = School(folder / "repository", folder / "data")
+    school.add("models/intermediate/int_slow.sql", SLOW_MODEL)
+    return school
 
 
 @pytest.fixture(scope="module")
@@ -216,6 +231,45 @@ def test_onlookers_see_everything_and_start_and_change_nothing(
     after = ask("{ runsOrError { ... on Runs { results { runId } } } }")["runsOrError"]["results"]
     assert after == runs
     assert current_publication(school.settings) == before
+
+
+# Before the one that switches automation on, which would start runs of its own.
+def test_a_run_that_is_cancelled_leaves_everything_as_it_was(school: School, ui: Server) -> None:
+    before = school.published.read_bytes()
+    launched = ui.ask(LAUNCH, job=LOCATION | {"jobName": "rebuild"})["launchRun"]
+    assert launched["__typename"] == "LaunchRunSuccess", launched
+    run_id = launched["run"]["runId"]
+    until(lambda: has_begun(school.settings.dagster_home, run_id, "dbt_models"), 240)
+
+    cancelled = ui.ask(
+        """
+        mutation ($id: String!) {
+          terminateRun(runId: $id) {
+            __typename
+            ... on TerminateRunFailure { message }
+            ... on PythonError { message }
+          }
+        }
+        """,
+        id=run_id,
+    )["terminateRun"]
+    assert cancelled["__typename"] == "TerminateRunSuccess", cancelled
+    ended = "query ($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
+
+    def status() -> str:
+        return str(ui.ask(ended, id=run_id)["runOrError"]["status"])
+
+    until(lambda: status() not in ("STARTED", "CANCELING"), 240)
+    assert status() == "CANCELED"
+    assert school.published.read_bytes() == before
+    # Nobody is waited for by the next run, which the next test launches.
+    with rebuild_lock(school.settings.model_copy(update={"lock_wait_seconds": 5}), "the next"):
+        assert list((school.data / "warehouse" / "runs").iterdir()) == []
+        assert not (school.data / "warehouse" / "scratch").exists()
+        publications = school.data / "published" / "publications"
+        assert [path.name for path in publications.iterdir() if path.name[0] == "."] == []
+        with duckdb.connect(str(school.settings.warehouse)) as warehouse:
+            assert stamped_run(warehouse) == run_id
 
 
 def test_automation_can_be_switched_on_and_the_job_be_launched(

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import duckdb
@@ -22,10 +22,21 @@ from hypothesis import strategies as st
 from orchestration.cli import main
 from orchestration.errors import ChainError
 from orchestration.history import published_on, verified
-from orchestration.publishing import Fingerprint, current_publication, published_file, verify
+from orchestration.publishing import (
+    Fingerprint,
+    current_publication,
+    publications,
+    published_file,
+    verify,
+    writing,
+)
 from orchestration.publishing.chain import Chain, Entry, Told
 from orchestration.publishing.figures import Cell, Key, withhold_small
-from orchestration.publishing.publications import publications_folder, read_manifest
+from orchestration.publishing.publications import (
+    complete_publications,
+    publications_folder,
+    read_manifest,
+)
 from orchestration.publishing.restating import changed_figures
 from orchestration.settings import REPOSITORY, Settings
 from tests.publishing.reports import FIGURES, Desk, open_desk
@@ -273,6 +284,88 @@ def test_after_a_kill_the_next_run_tells_each_figure_once(
     assert all(read_manifest(publications_folder(settings) / name) for name in kept)
     # With its entry written the killed publication was shown before the next one took its place.
     assert len(kept) == 2 + has_entry
+
+
+@pytest.mark.parametrize("where", [AFTER_THE_ENTRY, BEFORE_THE_SWITCH])
+def test_a_first_publication_that_was_killed_is_shown_before_another_takes_its_place(
+    settings: Settings, desk: Desk, where: str
+) -> None:
+    desk.fill()
+    desk.connection.close()
+    killed = subprocess.run(
+        [sys.executable, "-c", PUBLISH_AND_DIE.format(where=where), str(settings.data)],
+        cwd=REPOSITORY,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert current_publication(settings) is None
+
+    with duckdb.connect(str(settings.warehouse)) as connection:
+        again = Desk(settings, connection)
+        again.count(1, 14, MARCH)
+        last = again.publish(landing="two more")
+        restated = again.read(
+            "select old_value, new_value, cause from outcomes.restatements "
+            "where breakdown = 'total'"
+        )
+
+    # What the chain tells had been published is a publication that was there to be read.
+    kept = sorted(path.name for path in publications_folder(settings).iterdir())
+    told = Entry.model_validate_json(_files(settings)[0].read_bytes())
+    assert kept == [told.publication, last.id]
+    assert restated == [(13.0, 14.0, "late_arrival")]
+
+
+def test_an_old_head_is_not_shown_again_because_the_link_was_deleted(
+    settings: Settings, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.publish()
+    newest = desk.publish(landing="the same figures")
+    (settings.published / "current").unlink()
+    shown: list[str] = []
+    monkeypatch.setattr(publications, "make_current", lambda _, name: shown.append(name))
+
+    last = desk.publish(landing="more")
+
+    assert shown == []
+    assert newest.id < last.id
+
+
+def test_time_goes_forward_in_what_is_told_even_when_the_clock_goes_backwards(
+    settings: Settings, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Clock(datetime):
+        times = iter((2030, 2025, 2026, 2031))
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Clock:
+            return cls(next(cls.times), 1, 1, tzinfo=tz)
+
+    monkeypatch.setattr(writing, "datetime", Clock)
+    for more in range(4):
+        desk.count(700, more, MARCH)
+        desk.publish(landing=str(more))
+
+    history = desk.read(
+        "select published_at, published_until, value from outcomes.published_history "
+        "where breakdown = 'total' and month = '2024-03-01' order by entry"
+    )
+    second = timedelta(seconds=1)
+    began = datetime(2030, 1, 1)
+    assert history == [
+        (began, began + second, 12.0),
+        (began + second, began + 2 * second, 13.0),
+        (began + 2 * second, datetime(2031, 1, 1), 14.0),
+        (datetime(2031, 1, 1), None, 15.0),
+    ]
+    ids = [one.id for one in complete_publications(settings)]
+    current = current_publication(settings)
+    assert current is not None
+    assert current.id == max(ids)
 
 
 def test_what_a_kill_left_of_an_entry_is_cleared_away(desk: Desk) -> None:

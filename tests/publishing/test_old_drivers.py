@@ -40,7 +40,7 @@ print(json.dumps({
 OLDER = [("1.0.0", (3, 12)), ("1.4.4", (3, 14))]
 
 
-def _wheel(version: str, folder: Path) -> Path:
+def wheel(version: str, folder: Path) -> Path:
     """Install an older driver into a folder of its own, or skip where it cannot be had."""
     pip = subprocess.run(
         [
@@ -109,6 +109,5 @@ def test_an_older_driver_opens_the_published_file(
             f"duckdb {version} has no wheel for Python {sys.version_info[0]}.{sys.version_info[1]}"
         )
     publish_it()
-    wheel = _wheel(version, tmp_path / "wheel")
-    found = _read_with(wheel, published_file(settings))
+    found = _read_with(wheel(version, tmp_path / "wheel"), published_file(settings))
     assert found == _expected(version)

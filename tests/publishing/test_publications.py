@@ -614,7 +614,17 @@ def test_nothing_is_new_until_an_input_changes(
     assert not nothing_new(settings, asked)
 
 
-@pytest.mark.parametrize("lost", ["published/northstar.duckdb", "published/current", "warehouse"])
+@pytest.mark.parametrize(
+    "lost",
+    [
+        "published/northstar.duckdb",
+        "published/current",
+        "published/current/northstar.duckdb",
+        "published/current/publication.json",
+        "published/current/parquet/core/dim_learners.parquet",
+        "warehouse",
+    ],
+)
 def test_something_is_new_when_a_part_was_deleted(
     publish_it: Publish, settings: Settings, fingerprint: Fingerprint, lost: str
 ) -> None:

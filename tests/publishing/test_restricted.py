@@ -14,6 +14,7 @@ from orchestration.publishing import (
     Fingerprint,
     Publication,
     current_publication,
+    nothing_new,
     publish,
     published_file,
     restricted_file,
@@ -110,6 +111,19 @@ def test_a_publication_without_comments_leaves_no_link_to_old_ones(
     publish_with(with_comments, settings, fingerprint, restricted=())
     assert not restricted_file(settings).is_symlink()
     assert published_file(settings).is_file()
+
+
+@pytest.mark.parametrize("lost", ["restricted.duckdb", "current/restricted.duckdb"])
+def test_something_is_new_when_the_restricted_file_was_deleted(
+    settings: Settings,
+    with_comments: duckdb.DuckDBPyConnection,
+    fingerprint: Fingerprint,
+    lost: str,
+) -> None:
+    publish_with(with_comments, settings, fingerprint)
+    assert nothing_new(settings, fingerprint)
+    (settings.published / lost).unlink()
+    assert not nothing_new(settings, fingerprint)
 
 
 def test_nothing_is_both_published_and_restricted(

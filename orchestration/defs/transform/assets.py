@@ -23,6 +23,7 @@ from orchestration.transforming import (
     FinishedNode,
     build,
     dbt_variables,
+    forget_builds,
     last_built_digest,
     project_digest,
     record_build,
@@ -39,6 +40,9 @@ def dbt_models(
     digest = project_digest(variables)
     with rebuild_run.warehouse() as connection:
         is_other_project = last_built_digest(connection) != digest
+        if is_other_project:
+            # Killed in the middle, it leaves tables of both projects, whichever comes next.
+            forget_builds(connection)
         columns = read_columns(connection)
     select, indirect_selection = get_subset_selection_for_context(
         context, manifest(), None, None, None, translator, None

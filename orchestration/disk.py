@@ -1,0 +1,53 @@
+"""Tells of a full disk in one sentence, whoever of the many who write here found it so."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Iterator
+
+from orchestration.errors import DiskFullError
+from orchestration.settings import Settings
+
+_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# DuckDB, SQLite and dbt tell it in words only.
+_WORDS = (
+    "no space left on device",
+    "disk quota exceeded",
+    "file too large",
+    "database or disk is full",
+    "disk i/o error",
+    "failed to offload data block",
+)
+_MEBIBYTE = 2**20
+
+
+def disk_full(error: BaseException, settings: Settings) -> DiskFullError | None:
+    """The error that tells of a full disk, if that is what lies behind an error."""
+    if not any(_is_of_a_full_disk(one) for one in _behind(error)):
+        return None
+    free = shutil.disk_usage(settings.data).free / _MEBIBYTE
+    return DiskFullError(
+        f"The disk of {settings.data} is full ({free:,.0f} MiB are left), or its files may not "
+        "grow any further (a quota, or `ulimit -f`). The published file is as it was. Make room, "
+        "or move the data with NORTHSTAR_DATA_DIR, and run again."
+    )
+
+
+def _behind(error: BaseException) -> Iterator[BaseException]:
+    """An error, what caused it, and in the handling of what it came up."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            waiting += [one.__cause__, one.__context__]
+
+
+def _is_of_a_full_disk(error: BaseException) -> bool:
+    if isinstance(error, OSError) and error.errno in _ERRNOS:
+        return True
+    told = str(error).lower()
+    return any(words in told for words in _WORDS)
