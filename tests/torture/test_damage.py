@@ -17,6 +17,7 @@ import dagster as dg
 import duckdb
 import pytest
 
+from orchestration.liveness import dead_runs, leave_for_dead
 from orchestration.transforming import last_built_digest
 from tests.torture.inspection import Inspected, inspect, marts
 from tests.torture.measure import MEASURE, Measure
@@ -238,7 +239,10 @@ def test_a_published_file_that_was_deleted_comes_back_although_nothing_is_new(
     grounds: Grounds,
 ) -> None:
     data = grounds.copy(grounds.update.data)
+    # A run that was killed after it had published: nothing is new, and yet it is told of.
+    leave_for_dead(settings_of(data), "killed")
     assert "Nothing new" in grounds.server.run(data).output
+    assert dead_runs(settings_of(data)) == []
     (data / "published" / "current").unlink()
 
     back = grounds.server.run(data)
