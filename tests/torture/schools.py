@@ -54,8 +54,16 @@ _PROJECT: Mapping[str, str] = {
         """,
     "models/marts/loaded_files.sql": """
         {{ config(schema="ops") }}
-        select path, source, status, newest_at as newest_export_at, rows_in, loaded as rows_loaded, duplicates as rows_duplicate,
-            quarantined as rows_quarantined, not_in_plan as rows_not_in_plan,
+        select
+            path,
+            source,
+            status,
+            newest_at as newest_export_at,
+            rows_in,
+            loaded as rows_loaded,
+            duplicates as rows_duplicate,
+            quarantined as rows_quarantined,
+            not_in_plan as rows_not_in_plan,
             erased as rows_erased
         from {{ source("raw", "loaded_files") }}
         """,
