@@ -40,6 +40,7 @@ def test_the_clock_decides_no_figure() -> None:
     files = sorted((REPOSITORY / "orchestration").rglob("*.py"))
     found = {reading for path in files for reading in _readings(path)}
     assert found == {
+        "erasing/requests.py: datetime.now(UTC)",  # when somebody asked to be forgotten
         "lock.py: datetime.now(UTC)",  # what is said of the holder
         "publishing/writing.py: datetime.now(UTC)",  # ops.published_at
         "watching.py: datetime.now(UTC)",  # alerts
