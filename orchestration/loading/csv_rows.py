@@ -14,7 +14,11 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 
 import duckdb
 
@@ -32,6 +36,7 @@ from orchestration.loading.text import (
 
 RECORDS = "csv_records"
 MAX_RECORD_BYTES = 2 * 2**20
+_SAMPLED_ROWS = 20
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ def read_header(file: DecodedFile, written: CsvFormat) -> Header | None:
             skipinitialspace=written.delimiter != " ",
         )
         first: list[str] = []
-        rows = lines = 0
+        rows = lines = width = 0
         try:
             while rows < max(written.header_rows, 1):
                 row = next(reader)
@@ -71,11 +76,20 @@ def read_header(file: DecodedFile, written: CsvFormat) -> Header | None:
                 first = first or row
                 rows += 1
                 lines = reader.line_num
+            width = _usual_width(reader, first) if written.header_rows == 0 else len(first)
         except (StopIteration, csv.Error):
             return None
     if written.header_rows == 0:
-        return Header((), len(first), 0, 0)
+        return Header((), width, 0, 0)
     return Header(tuple(name.strip() for name in first), len(first), rows, lines)
+
+
+def _usual_width(reader: Iterator[list[str]], first: list[str]) -> int:
+    """The number of columns of a file without header: a damaged first row must not decide it."""
+    widths = [len(first)]
+    with suppress(csv.Error):
+        widths += [len(row) for row in islice(reader, _SAMPLED_ROWS) if row]
+    return Counter(widths).most_common(1)[0][0]
 
 
 def stage_records(
