@@ -55,7 +55,7 @@ class Findings:
             total = self.looked_up + len(self.not_looked_up)
             lines.append(
                 f"NOT AUDITED: {len(self.not_looked_up)} of {total} requirements could not be "
-                "looked up. This is no pass. Run where pypi.org can be reached, or `make audit "
+                "looked up. This is no pass. Run where the public index can be reached, or `make audit "
                 "SERVICE=osv` (osv.dev)."
             )
             lines += [f"  {skipped}" for skipped in self.not_looked_up[:_MOST_NAMED]]

@@ -49,7 +49,7 @@ def audit(folder: Path, *reports: list[dict[str, Any]] | str) -> int:
         ([[SOUND, VULNERABLE, SKIPPED]], 1, "c 3.0: PYSEC-2026-1, corrected in 3.1"),
         ([[SOUND, SKIPPED]], 3, "NOT AUDITED: 1 of 2 requirements could not be looked up."),
         ([[]], 3, "NOT AUDITED: 0 of 0"),
-        (["ERROR: no route to pypi.org"], 3, "NOT AUDITED: ERROR: no route to pypi.org"),
+        (["ERROR: no route to the index"], 3, "NOT AUDITED: ERROR: no route to the index"),
         ([[SOUND], "ERROR: no route"], 3, "No vulnerability is known of 1"),
         (["ERROR: no route", [VULNERABLE]], 1, "KNOWN VULNERABILITY: c 3.0"),
     ],
