@@ -55,8 +55,8 @@ class Findings:
             total = self.looked_up + len(self.not_looked_up)
             lines.append(
                 f"NOT AUDITED: {len(self.not_looked_up)} of {total} requirements could not be "
-                "looked up. This is no pass. Run where the public index can be reached, or `make audit "
-                "SERVICE=osv` (osv.dev)."
+                "looked up. This is no pass. Run where the public index can be reached, or "
+                "`make audit SERVICE=osv` (osv.dev)."
             )
             lines += [f"  {skipped}" for skipped in self.not_looked_up[:_MOST_NAMED]]
             more = len(self.not_looked_up) - _MOST_NAMED
