@@ -39,6 +39,9 @@ ROWS: Final = "json_rows"
 PARSED: Final = "parsed_rows"
 _OBJECT_START: Final = re.compile(r"[\[,]\s*(?=\{)")
 _SPACE: Final = re.compile(r"[\s,]*")
+_BARE_LIST: Final = re.compile(r"\s*\[")
+# What closes more than a list, and goes on as a list does.
+_CLOSED_EARLY: Final = re.compile(r"\][\]}\s]*,\s*(?=\{)")
 # Looking for good rows behind a damaged one may read the page so many times over, in all.
 _MOST_READ: Final = 200
 _SLICE: Final = 4 * 2**10
@@ -263,7 +266,9 @@ def _list_rows(connection: duckdb.DuckDBPyConnection, shape: Shape) -> None:
             select file_id, line_number, false, document, text, 1
             from units where elements is null
             union all
-            select file_id, line_number, true,
+            -- A bad line that lists no row keeps its own number, and all others theirs.
+            select file_id, line_number,
+                line_number = 0 or is_good or count(*) over (partition by file_id, line_number) > 1,
                 case when is_good then try_cast(text as json) end, text, ordinal
             from json_salvaged
         ),
@@ -303,27 +308,47 @@ def find_elements(text: str, shape: Shape) -> Iterator[tuple[str, bool]]:
     """The elements of the pages in a damaged text, in order, each with whether it is good.
 
     What cannot be read between two good elements is one bad element: how many it was, nobody knows.
+    A list without any row is none of rows, such as the end of a line whose beginning is lost: it is
+    one bad element, too.
     """
     search = _Search(text, shape)
-    page = re.compile(rf'"(?:{"|".join(re.escape(key) for key in shape.keys)})"\s*:\s*\[')
-    opening = re.match(r"\s*\[", text) or page.search(text)
-    is_good = True
+    if _BARE_LIST.match(text) and not any(is_row for *_, is_row in _elements(search)):
+        yield text.strip(), False
+        return
+    for element, is_good, _ in _elements(search):
+        yield element, is_good
+
+
+def _elements(search: _Search) -> Iterator[tuple[str, bool, bool]]:
+    """As `find_elements`, and whether the element has what every row has."""
+    text = search.text
+    opening = _BARE_LIST.match(text) or search.next_page(0)
     while opening is not None:
         position = _skip(text, opening.end())
-        while position < len(text) and text[position] != "]":
-            found = search.decode(position)
+        is_good, is_closed = True, False
+        while position < len(text):
+            found = search.decode(position) if text[position] != "]" else None
+            value = found[0] if found is not None else None
+            end = found[1] if found is not None else position
+            is_row = search.is_row(value)
+            behind = None if is_row else search.row_behind(_skip(text, end))
+            if text[position] == "]" and behind is None:
+                is_closed = True
+                break
+            if behind is not None:
+                end, is_good = behind, False
+            elif search.is_page(value):
+                break  # the brackets that closed the one before it are lost
             # A text may begin in a damaged row and reach into the next one.
-            if found is not None and isinstance(found[0], dict):
-                end = found[1]
-                is_good = UNDECODABLE not in text[position:end]
+            elif not isinstance(value, dict) or search.holds_rows(value):
+                end, is_good, is_row = search.next_row(position), False, False
             else:
-                end = search.next_row(position)
-                is_good = False
-            yield text[position:end].rstrip(" \t\r\n,"), is_good
+                is_good = UNDECODABLE not in text[position:end]
+            yield text[position:end].rstrip(" \t\r\n,"), is_good, is_row
             position = _skip(text, end)
-        if position == len(text) and is_good:
-            yield "", False  # cut off behind a row: nobody knows how many are missing
-        opening = page.search(text, position)
+        if is_good and not is_closed:
+            yield "", False, False  # cut off behind a row: nobody knows how many are missing
+        opening = search.next_page(position)
 
 
 def _skip(text: str, position: int) -> int:
@@ -335,10 +360,54 @@ class _Search:
     """Finds rows in a damaged text; gives up on one that is made to take for ever."""
 
     def __init__(self, text: str, shape: Shape) -> None:
+        self.text = text
         self._decoder = json.JSONDecoder()
-        self._text = text
-        self._required = shape.required
+        self._shape = shape
+        listed = "|".join(re.escape(key) for key in shape.keys)
+        self._page = re.compile(rf'"(?:{listed})"\s*:\s*\[')
         self._left = _MOST_READ * (len(text) + _SLICE)
+
+    def is_row(self, value: object) -> bool:
+        """Whether a value has what every row has."""
+        return isinstance(value, dict) and all(key in value for key in self._shape.required)
+
+    def is_page(self, value: object) -> bool:
+        """Whether a value is an object that lists rows, and no row itself."""
+        if not isinstance(value, dict) or self.is_row(value):
+            return False
+        return any(isinstance(value.get(key), list) for key in self._shape.keys)
+
+    def holds_rows(self, value: object) -> bool:
+        """Whether rows lie in an object since the brackets that closed a list of it are lost.
+
+        They stand behind what was in that list, and what was in it is no row.
+        """
+        left = [value]
+        while left:
+            one = left.pop()
+            if isinstance(one, dict):
+                left.extend(one.values())
+            elif isinstance(one, list):
+                if any(map(self.is_row, one)) and not self.is_row(one[0]):
+                    return True
+                left.extend(one)
+        return False
+
+    def next_page(self, position: int) -> re.Match[str] | None:
+        """Where the next page lists its rows."""
+        return self._page.search(self.text, position)
+
+    def row_behind(self, position: int) -> int | None:
+        """Where the list goes on behind a bracket that seems to close it; null if it is its end.
+
+        The bracket is then one of a row whose beginning is lost.
+        """
+        if _CLOSED_EARLY.match(self.text, position) is None:
+            return None
+        row = self.next_row(position)
+        if row == len(self.text) or self._page.search(self.text, position, row) is not None:
+            return None
+        return row
 
     def decode(self, start: int) -> tuple[object, int] | None:
         """The value that begins here, and where it ends; null where none does.
@@ -348,9 +417,9 @@ class _Search:
         """
         size = _SLICE
         while self._left > 0:
-            piece = self._text[start : start + size]
+            piece = self.text[start : start + size]
             self._left -= len(piece)
-            is_all = start + len(piece) == len(self._text)
+            is_all = start + len(piece) == len(self.text)
             try:
                 value, length = self._decoder.raw_decode(piece)
             except json.JSONDecodeError as error:
@@ -368,14 +437,10 @@ class _Search:
         """Where the next row begins: an object behind a comma or bracket that has what every row
         has.
         """
-        for found in _OBJECT_START.finditer(self._text, position):
+        for found in _OBJECT_START.finditer(self.text, position):
             if self._left <= 0:
                 break
             value = self.decode(found.end())
-            if (
-                value is not None
-                and isinstance(value[0], dict)
-                and all(key in value[0] for key in self._required)
-            ):
+            if value is not None and self.is_row(value[0]):
                 return found.end()
-        return len(self._text)
+        return len(self.text)

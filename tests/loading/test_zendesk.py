@@ -653,6 +653,50 @@ def test_a_damaged_page_among_pages_a_line_keeps_its_good_rows(desk: Desk) -> No
     assert desk.quarantined == [(0, 5, "is not valid JSON")]
 
 
+@pytest.mark.parametrize("shape", ["a page", "a list"])
+@pytest.mark.parametrize(
+    ("begins", "ends"),
+    [
+        (0, -2),  # its brackets are lost: the next rows seem to lie in it
+        (0, -1),
+        (-40, None),  # its beginning is lost: its brackets seem to close the page
+        (-2, None),
+        (-1, None),
+    ],
+)
+@pytest.mark.parametrize("bad", [1, 2, 4])
+def test_brackets_of_a_damaged_row_take_no_other_rows_with_them(
+    desk: Desk, shape: str, begins: int, ends: int | None, bad: int
+) -> None:
+    rows = [json.dumps(schedule(number, (1980, 2520))) for number in range(1, 6)]
+    rows[bad - 1] = rows[bad - 1][begins:ends]
+    listed = ", ".join(rows)
+    content = f"[{listed}]" if shape == "a list" else f'{{"schedules": [{listed}], "count": 5}}'
+    found = desk.read(ZendeskReader("zendesk_schedules"), content)
+    assert [row["schedule_id"] for row in found] == [n for n in range(1, 6) if n != bad]
+    assert [line for _, line, _ in desk.quarantined] == [bad]
+
+
+def test_a_page_whose_end_is_lost_takes_not_the_next_one(desk: Desk) -> None:
+    first, second = (
+        page("schedules", *(schedule(n, (1980, 2520)) for n in pair)) for pair in ((1, 2), (3, 4))
+    )
+    damaged = first.replace("}]}]", "}]")
+    assert damaged != first
+    found = desk.read(ZendeskReader("zendesk_schedules"), f"{damaged}\n{second}")
+    assert [row["schedule_id"] for row in found] == [1, 2, 3, 4]
+    assert desk.quarantined == [(0, 3, "is not valid JSON")]
+
+
+def test_the_end_of_a_line_that_looks_like_a_list_is_a_bad_line(desk: Desk) -> None:
+    event = {"ticket_id": 7, "created_at": TIME, "events": [{"type": "A"}, {"type": "B"}]}
+    content = lines(*({"id": number, **event} for number in (1, 2, 3)))
+    at = [place for place in range(len(content)) if content.startswith(" [", place)][1]
+    found = desk.read(ZendeskReader("zendesk_ticket_audits"), f"{content[:at]}\n{content[at:]}")
+    assert [row["line_number"] for row in found] == [1, 1, 4, 4]
+    assert desk.quarantined == [(0, 2, "is not valid JSON"), (0, 3, "is not valid JSON")]
+
+
 @pytest.mark.parametrize(
     "content", ["[", '{"tickets": [', '{"tickets": [' + json.dumps(ticket(1)) + ","]
 )
