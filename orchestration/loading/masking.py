@@ -19,7 +19,7 @@ from phonenumbers import Leniency, PhoneNumberMatcher
 
 # Decides with the contracts how files are read: raise it when a rule changes, and comments are read
 # again.
-VERSION: Final = 1
+VERSION: Final = 2
 EMAIL: Final = "[e-mail]"
 LINK: Final = "[link]"
 PHONE: Final = "[phone]"
@@ -27,6 +27,10 @@ NUMBER: Final = "[number]"
 
 # Nobody writes more into a survey; what comes after is likely pasted, and would only cost time.
 LONGEST: Final = 10_000
+# Where a text is cut, what is left of an address or a number could no longer be told: no address is
+# longer than this, and no number has other characters.
+_CUT: Final = re.compile(r"\S{1,320}\Z")
+_CUT_NUMBER: Final = re.compile(r"\S{0,20}\d[\d .\-/()]*\Z")
 # Characters without a width can stand within an address and hide it.
 _INVISIBLE: Final = dict.fromkeys(map(ord, "\u200b\u2060\ufeff\u00ad"))
 _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]+ ?")
@@ -54,10 +58,11 @@ def mask(text: str) -> str:
     plain; control characters become blanks.
     """
     # Composing characters shortens a text, but never so much that what is cut here would matter.
+    is_cut = len(text) > 4 * LONGEST
     text = unicodedata.normalize("NFKC", text[: 4 * LONGEST]).translate(_INVISIBLE)
     text = _CONTROL.sub(" ", text).strip()
-    if len(text) > LONGEST:
-        text = text[:LONGEST].rstrip() + " …"
+    if is_cut or len(text) > LONGEST:
+        text = _CUT_NUMBER.sub("", _CUT.sub("", text[:LONGEST])).rstrip() + " …"
     if _MAYBE_LINK.search(text):
         text = _mask_links(text)
     if sum(map(str.isdigit, text)) >= _FEWEST_DIGITS:

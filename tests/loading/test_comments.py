@@ -51,6 +51,16 @@ def test_a_giant_comment_is_cut() -> None:
     assert mask("word " * LONGEST) == ("word " * (LONGEST // 5)).rstrip() + " …"
 
 
+@pytest.mark.parametrize("secret", ["canary@example.org", "+33 6 12 34 56 78", "(415) 555-2671"])
+def test_nothing_is_left_of_what_a_cut_goes_through(secret: str) -> None:
+    for kept in range(len(secret) + 2):
+        text = ("word " * LONGEST)[: LONGEST - kept - 1] + f" {secret} and so on" + " word" * 9
+        masked = mask(text)
+        assert len(masked) <= LONGEST + 2
+        assert "canary" not in masked
+        assert not set("0123456789") & set(masked)
+
+
 ORDINARY = st.text(string.ascii_letters + string.digits + " .,;:!?()'\n-éßж例", max_size=20)
 NAMES = st.text(string.ascii_lowercase + string.digits, min_size=1, max_size=8).map(
     "canary".__add__
