@@ -24,6 +24,11 @@ from isal import igzip_lib, isal_zlib
 _CHUNK = 2**16
 _INFLATED_CHUNK = 2**18
 _GZIP_MAGIC = b"\x1f\x8b"
+_GZIP_START = b"\x1f\x8b\x08"
+_GZIP_HEADER = 10
+# Said of a gzip that is whole, by its own sums, and has something behind it that is no gzip.
+BYTES_FOLLOW = "bytes follow the end of the gzip"
+_LOST_MEMBER = "damaged gzip: a part of it does not begin as one"
 _MEMBER = "::"
 _AGAIN = "export it again"
 # Begins the reason of a file that may be read another time although it does not change.
@@ -327,12 +332,12 @@ def _gunzip(head: bytes, stream: StoredStream, output: SupportsWrite) -> str | N
             output.write(content)
             if inflater.eof:  # a gzip file may hold several members, one after the other
                 pending = inflater.unused_data
-                if len(pending) < len(_GZIP_MAGIC):
+                if len(pending) < _GZIP_HEADER:
                     pending += stream.read(_CHUNK)
                 if not pending.strip(b"\0"):
                     return None
                 if not pending.startswith(_GZIP_MAGIC):
-                    return "bytes follow the end of the gzip"
+                    return _LOST_MEMBER if _has_member(pending) else BYTES_FOLLOW
                 inflater = isal_zlib.decompressobj(wbits=31)
             elif inflater.unconsumed_tail:
                 pending = inflater.unconsumed_tail
@@ -340,6 +345,13 @@ def _gunzip(head: bytes, stream: StoredStream, output: SupportsWrite) -> str | N
                 return "truncated gzip"
     except igzip_lib.IsalError as error:  # type: ignore[misc]  # the stubs name an instance
         return f"damaged gzip: {error}"
+
+
+def _has_member(content: bytes) -> bool:
+    """Whether one more gzip seems to begin in bytes, with one byte of its first three damaged."""
+    first = content[: len(_GZIP_START)]
+    alike = sum(a == b for a, b in zip(first, _GZIP_START, strict=False))
+    return alike >= min(len(first), 2) or _GZIP_START in content
 
 
 def _hash_stream(stream: IO[bytes]) -> str:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import duckdb
 
+from orchestration.landing.archives import BYTES_FOLLOW
+
 
 @dataclass(frozen=True)
 class Joined:
@@ -41,7 +43,8 @@ class UnpackedFile:
         path: its path in the landing folder, `a.zip::member` inside a zip.
         text: where its bytes lie, inflated but not decoded; of a joined file, where `part` writes
             them.
-        damage: why the bytes end early, such as a truncated gzip; what came before is there.
+        damage: why the bytes end early, such as a truncated gzip, or what is odd about how they are
+            stored; what came before is there.
         joined: where its lines are, if they were joined with those of other small files.
     """
 
@@ -50,6 +53,11 @@ class UnpackedFile:
     text: Path
     damage: str | None = None
     joined: Joined | None = None
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the bytes end early: not if all are there, and something else is behind them."""
+        return self.damage not in (None, BYTES_FOLLOW)
 
     def alone(self) -> UnpackedFile:
         """The file on its own, taken out of what it was joined into."""

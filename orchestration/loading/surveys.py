@@ -100,7 +100,7 @@ class SurveyReader(CollectingReader):
                 reason=file.damage
                 or "holds no header; remove the file, or correct `format` of its mapping"
             )
-        stage_records(connection, decoded, written, header, is_cut_off=file.damage is not None)
+        stage_records(connection, decoded, written, header, is_cut_off=file.is_cut_off)
         places = _Places(self.mapping, header)
         if places.problem is not None:
             connection.execute(f"update {RECORDS} set problem = $1", [places.problem])

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from orchestration.landing import take_inventory
 from orchestration.landing.archives import (
+    BYTES_FOLLOW,
     Limits,
     StoredFile,
     StoredStream,
@@ -113,7 +114,20 @@ def test_a_truncated_gzip_gives_what_can_be_read() -> None:
 
 def test_bytes_after_a_gzip_are_damage_unless_they_are_padding() -> None:
     assert inflated(gzip.compress(b"x") + b"\0\0") == (None, b"x")
-    assert inflated(gzip.compress(b"x") + b"zz") == ("bytes follow the end of the gzip", b"x")
+    assert inflated(gzip.compress(b"x") + b"zz") == (BYTES_FOLLOW, b"x")
+
+
+def test_a_gzip_that_lost_a_part_is_not_taken_for_whole() -> None:
+    first, second = gzip.compress(b"one,\n"), gzip.compress(b"two\n")
+    for at in range(3):
+        damaged = bytearray(second)
+        damaged[at] ^= 1
+        damage, content = inflated(first + bytes(damaged))
+        assert damage not in (None, BYTES_FOLLOW)
+        assert content == b"one,\n"
+    assert inflated(first + b"zz" + second)[0] not in (None, BYTES_FOLLOW)
+    wrong_sum = first[:-8] + bytes([first[-8] ^ 1]) + first[-7:]
+    assert inflated(wrong_sum + b"zz")[0] not in (None, BYTES_FOLLOW)
 
 
 def test_inflating_is_bounded() -> None:

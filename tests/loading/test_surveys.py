@@ -15,6 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from orchestration.contracts import read_contracts
+from orchestration.landing.archives import BYTES_FOLLOW
 from orchestration.loading.surveys import SurveyReader
 from orchestration.settings import REPOSITORY
 from tests.loading.readers import SHARED, Desk, mapping, open_desk
@@ -598,6 +599,14 @@ def test_the_last_row_of_a_file_that_is_cut_off_is_not_trusted(desk: Desk) -> No
     assert desk.quarantined == [(0, 3, "cut off where the file is damaged")]
     assert desk.counts[0].reason == "truncated gzip"
     assert len(desk.read(reader(columns=ANSWERS), content)) == 2
+
+
+def test_the_last_row_of_a_gzip_that_is_whole_is_trusted_whatever_follows_it(desk: Desk) -> None:
+    content = "lang,salary\nfr,30000\nen,40000"
+    rows = desk.read(reader(columns=ANSWERS), content, damage=BYTES_FOLLOW)
+    assert values(rows, "language") == [("fr",), ("en",)]
+    assert desk.quarantined == []
+    assert desk.counts[0].reason == BYTES_FOLLOW
 
 
 def test_the_quarantine_knows_the_line_by_its_hash_and_never_its_text(desk: Desk) -> None:
