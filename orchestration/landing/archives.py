@@ -22,7 +22,7 @@ from isal import igzip_lib, isal_zlib
 # Read in small pieces, inflated into pieces that the allocator keeps: those of a MiB are given back
 # to the kernel each time, which costs as much as inflating them.
 _CHUNK = 2**16
-_INFLATED_CHUNK = 2**18
+_INFLATED_CHUNK = 2**16
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_START = b"\x1f\x8b\x08"
 _GZIP_HEADER = 10

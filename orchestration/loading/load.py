@@ -62,8 +62,9 @@ SOURCE_TABLES: Mapping[str, str] = {
     SURVEYS: "raw.survey_responses",
 }
 
-# Large enough that repeats are sought seldom, small enough for memory and for the page cache.
-_BATCH_INFLATED_BYTES = 512 * 2**20
+# Large enough that repeats are sought seldom and few groups of rows are written half full, to be
+# written again; small enough for memory and for the page cache.
+_BATCH_INFLATED_BYTES = 2**30
 _BATCH_FILES = 4_000
 _USUAL_INFLATION = 15
 _HASHERS = 2
