@@ -28,7 +28,9 @@ NUMBER: Final = "[number]"
 # Nobody writes more into a survey; what comes after is likely pasted, and would only cost time.
 LONGEST: Final = 10_000
 # Where a text is cut, what is left of an address or a number could no longer be told: no address is
-# longer than this, and no number has other characters.
+# longer than this, and no number has other characters. Only the end is searched: what is made to
+# take for ever is long.
+_CUT_END: Final = 400
 _CUT: Final = re.compile(r"\S{1,320}\Z")
 _CUT_NUMBER: Final = re.compile(r"\S{0,20}\d[\d .\-/()]*\Z")
 # Characters without a width can stand within an address and hide it.
@@ -62,7 +64,9 @@ def mask(text: str) -> str:
     text = unicodedata.normalize("NFKC", text[: 4 * LONGEST]).translate(_INVISIBLE)
     text = _CONTROL.sub(" ", text).strip()
     if is_cut or len(text) > LONGEST:
-        text = _CUT_NUMBER.sub("", _CUT.sub("", text[:LONGEST])).rstrip() + " …"
+        text = text[:LONGEST]
+        end = _CUT_NUMBER.sub("", _CUT.sub("", text[-_CUT_END:]))
+        text = (text[:-_CUT_END] + end).rstrip() + " …"
     if _MAYBE_LINK.search(text):
         text = _mask_links(text)
     if sum(map(str.isdigit, text)) >= _FEWEST_DIGITS:
