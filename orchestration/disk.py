@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Iterator
 
-from orchestration.errors import DiskFullError
+from orchestration.errors import DiskFullError, behind
 from orchestration.settings import Settings
 
 _ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -24,7 +23,7 @@ _MEBIBYTE = 2**20
 
 def disk_full(error: BaseException, settings: Settings) -> DiskFullError | None:
     """The error that tells of a full disk, if that is what lies behind an error."""
-    if not any(_is_of_a_full_disk(one) for one in _behind(error)):
+    if not any(_is_of_a_full_disk(one) for one in behind(error)):
         return None
     free = shutil.disk_usage(settings.data).free / _MEBIBYTE
     return DiskFullError(
@@ -32,18 +31,6 @@ def disk_full(error: BaseException, settings: Settings) -> DiskFullError | None:
         "grow any further (a quota, or `ulimit -f`). The published file is as it was. Make room, "
         "or move the data with NORTHSTAR_DATA_DIR, and run again."
     )
-
-
-def _behind(error: BaseException) -> Iterator[BaseException]:
-    """An error, what caused it, and in the handling of what it came up."""
-    seen: set[int] = set()
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        one = waiting.pop()
-        if one is not None and id(one) not in seen:
-            seen.add(id(one))
-            yield one
-            waiting += [one.__cause__, one.__context__]
 
 
 def _is_of_a_full_disk(error: BaseException) -> bool:

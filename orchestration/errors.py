@@ -1,5 +1,10 @@
 """The errors that a user can act on. Each names the file, row or setting, and the remedy."""
 
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
 
 class NorthstarError(Exception):
     """Base of all errors with a remedy in their text; entry points print just that text."""
@@ -51,3 +56,18 @@ class ChainError(NorthstarError):
 
 class ErasureError(NorthstarError):
     """Somebody cannot be erased, or who was erased cannot be told."""
+
+
+def behind(error: BaseException) -> Iterator[BaseException]:
+    """An error, what caused it, and in the handling of what it came up, the nearest first.
+
+    Errors that are kept and raised anew can stand behind one another in a circle.
+    """
+    seen: set[int] = set()
+    waiting: deque[BaseException | None] = deque([error])
+    while waiting:
+        one = waiting.popleft()
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            waiting += [one.__cause__, one.__context__]

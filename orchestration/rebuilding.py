@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from orchestration.display import Display
-from orchestration.errors import NorthstarError, PublishingError
+from orchestration.errors import NorthstarError, PublishingError, behind
 from orchestration.home import prepare_home
 from orchestration.liveness import leave_for_dead
 from orchestration.settings import Settings
@@ -179,8 +179,7 @@ def _rows(metadata: Mapping[str, object]) -> str:
 
 def _in_one_sentence(error: Exception) -> Exception:
     """The error with a remedy that lies behind one of Dagster's, or the error itself."""
-    cause: BaseException | None = error
-    while cause is not None:
+    for cause in behind(error):
         if isinstance(cause, NorthstarError):
             return cause
         if type(cause).__name__ == "DagsterAssetCheckFailedError":
@@ -188,5 +187,4 @@ def _in_one_sentence(error: Exception) -> Exception:
                 "Nothing was published, readers keep the old file: the checks above failed. "
                 "Correct what they name and run again."
             )
-        cause = cause.__cause__ or cause.__context__
     return error

@@ -6,7 +6,8 @@ import gc
 
 import pytest
 
-from orchestration.rebuilding import _few_collections
+from orchestration.errors import LandingError
+from orchestration.rebuilding import _few_collections, _in_one_sentence
 
 
 def test_python_collects_as_before_afterwards() -> None:
@@ -17,3 +18,11 @@ def test_python_collects_as_before_afterwards() -> None:
         raise ZeroDivisionError
     assert gc.get_threshold() == before
     assert gc.isenabled()
+
+
+def test_an_error_that_stands_behind_itself_is_told_and_does_not_hang() -> None:
+    first, second = ValueError("first"), KeyError("second")
+    first.__context__, second.__context__ = second, first
+    assert _in_one_sentence(first) is first
+    second.__cause__ = LandingError("is not there")
+    assert str(_in_one_sentence(first)) == "is not there"
