@@ -688,6 +688,12 @@ def test_a_page_whose_end_is_lost_takes_not_the_next_one(desk: Desk) -> None:
     assert desk.quarantined == [(0, 3, "is not valid JSON")]
 
 
+def test_rows_are_numbered_and_not_lines_where_a_line_is_a_list(desk: Desk) -> None:
+    found = desk.read(ZendeskReader("zendesk_tickets"), lines(ticket(1), [], ticket(2), ["x"]))
+    assert picked(found, "line_number", "ticket_id") == [(1, 1), (2, 2)]
+    assert desk.quarantined == [(0, 3, "is not a JSON object")]
+
+
 def test_the_end_of_a_line_that_looks_like_a_list_is_a_bad_line(desk: Desk) -> None:
     event = {"ticket_id": 7, "created_at": TIME, "events": [{"type": "A"}, {"type": "B"}]}
     content = lines(*({"id": number, **event} for number in (1, 2, 3)))

@@ -248,8 +248,12 @@ def _counts_lines(template: Template) -> bool:
 
 def _written(template: Template, rows: Sequence[bytes], changed: set[int], told: str) -> Mutated:
     """A file with some rows changed; none of them has a newline more or less."""
+    # A whole list among lines is a page, and in a file of pages rows are numbered, not lines.
+    has_lists = template.kind == "json" and any(
+        row[:1] == b"[" and row.rstrip()[-1:] == b"]" for row in rows
+    )
     kept = {
-        index: template.first_line + index if template.is_lines else None
+        index: template.first_line + index if template.is_lines and not has_lists else None
         for index in range(len(rows))
         if index not in changed
     }
