@@ -25,8 +25,10 @@ def _settings(data: Path, secret: str | None = None) -> Settings:
 
 
 @pytest.fixture(autouse=True)
-def _no_secret_around(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_secret_around(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("NORTHSTAR_SECRET", raising=False)
+    # What is read without a folder of its own would leave its fingerprint in the repository's.
+    monkeypatch.setenv("NORTHSTAR_DATA_DIR", str(tmp_path))
 
 
 def _build_warehouse(data: Path) -> None:
