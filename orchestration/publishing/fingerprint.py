@@ -20,7 +20,7 @@ class Fingerprint(BaseModel):
         landing: digest of the inventory of the landing folder that the run loaded.
         contracts: digest of `data/sources/`.
         dbt: digest of the dbt project.
-        settings: digest of the settings that change figures.
+        settings: digest of the settings that change what is loaded, or figures.
         as_of: the day that was asked for; None where the newest export decides, which is part of
             `landing` then.
     """
@@ -45,9 +45,15 @@ def contracts_digest(sources: Path) -> str:
 
 
 def settings_digest(settings: Settings) -> str:
-    """Digest of the settings that change figures; as-of is a part of the fingerprint of its own."""
+    """Digest of the settings that change what is loaded, or the figures made from it.
+
+    As-of is a part of the fingerprint of its own. Settings that decide whether a run may publish
+    are not in it: where one refused, nothing was published that could be "nothing new".
+    """
     told = {
         "reporting_timezone": settings.reporting_timezone,
         "week_start": settings.week_start,
+        "max_inflated_mb": settings.max_inflated_mb,
+        "max_inflation_ratio": settings.max_inflation_ratio,
     }
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

@@ -16,7 +16,7 @@ from dagster._core.test_utils import create_run_for_test
 
 from orchestration.defs.automation.schedules import daily
 from orchestration.defs.automation.sensors import landing_files
-from orchestration.inputs import fingerprint
+from orchestration.inputs import fingerprint, is_published
 from orchestration.landing import take_inventory
 from orchestration.publishing import publications
 from orchestration.settings import REPOSITORY, Settings
@@ -160,6 +160,30 @@ def test_a_changed_file_of_the_same_size_and_an_older_date_is_noticed(
     os.utime(file, (1_000_000_000, 1_000_000_000))
 
     assert tick(instance, tick(instance, cursor).cursor).run_requests
+
+
+@pytest.mark.parametrize("limit", ["NORTHSTAR_MAX_INFLATED_MB", "NORTHSTAR_MAX_INFLATION_RATIO"])
+def test_a_limit_that_was_raised_as_a_file_asks_is_something_new(
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+    limit: str,
+) -> None:
+    (settings.landing / "too-large.json.gz").write_text("x")
+    publish(settings)
+    cursor = tick(instance, None).cursor
+    assert _skips(daily.evaluate_tick(dg.build_schedule_context()))
+
+    monkeypatch.setenv(limit, "99999")
+
+    assert not is_published(Settings(), take_inventory(settings.landing))
+    assert len(daily.evaluate_tick(dg.build_schedule_context()).run_requests or []) == 1
+    asked = tick(instance, tick(instance, cursor).cursor)
+    run = launch(instance, asked)
+    instance.report_dagster_event(
+        dg.DagsterEvent(event_type_value="PIPELINE_SUCCESS", job_name="rebuild"), run.run_id
+    )
+    assert not tick(instance, asked.cursor).run_requests
 
 
 def test_the_sensor_never_opens_the_warehouse(

@@ -105,8 +105,12 @@ def test_settings_that_change_figures_count_and_others_do_not() -> None:
     digest = settings_digest(Settings())
     assert settings_digest(Settings(threads=1, memory_limit="1GB", keep_publications=9)) == digest
     assert settings_digest(Settings(as_of=date(2026, 1, 1))) == digest
+    # Where these two refused, there is no publication that could be "nothing new".
+    assert settings_digest(Settings(max_quarantined_share=1, allow_missing_files=True)) == digest
     changed = {
         settings_digest(Settings(week_start="sunday")),
         settings_digest(Settings(reporting_timezone="UTC")),
+        settings_digest(Settings(max_inflated_mb=1)),
+        settings_digest(Settings(max_inflation_ratio=1)),
     }
-    assert len(changed - {digest}) == 2
+    assert len(changed - {digest}) == 4

@@ -1,7 +1,8 @@
 """When arriving files start a rebuild: a pure decision from what the sensor sees and remembers.
 
-The cursor holds identities of files (one digest over paths, sizes and times), never a clock: a file
-that is copied with an old date, or arrives while a run is going on, is not missed.
+The cursor holds identities of batches (one digest over paths, sizes and times of files, and over
+the settings that change figures), never a clock: a file that is copied with an old date, or arrives
+while a run is going on, is not missed.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True)
 class Memory:
-    """What the sensor remembers from tick to tick; digests are those of inventories.
+    """What the sensor remembers from tick to tick; digests are those of batches.
 
     Attributes:
         seen: of the tick before.
@@ -78,7 +79,7 @@ def decide(
 
     Args:
         memory: of the tick before.
-        digest: of the landing folder; null when it holds no file.
+        digest: of the landing folder and the settings; null when it holds no file.
         is_published: the published file was made from just these files and settings.
         outcome: of the run with `memory.run_key`; ignored when there is none.
         run: how to name that run.

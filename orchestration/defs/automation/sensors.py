@@ -4,7 +4,7 @@ import dagster as dg
 
 from orchestration.defs.automation.arrivals import Decision, Memory, Outcome, decide
 from orchestration.defs.automation.jobs import REBUILD
-from orchestration.inputs import is_published
+from orchestration.inputs import batch_digest, is_published
 from orchestration.landing import take_inventory
 from orchestration.liveness import has_died
 from orchestration.settings import Settings, read_settings
@@ -18,7 +18,8 @@ _RUN_KEY_TAG = "dagster/run_key"
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.STOPPED,
     description="Starts one rebuild for all files that arrived, once the landing folder is quiet. "
-    "Looks at names, sizes and times only; never opens the warehouse.",
+    "Looks at names, sizes and times, and at settings that change figures; never opens the "
+    "warehouse.",
 )
 def landing_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Ask for a run, or say what is waited for."""
@@ -28,7 +29,7 @@ def landing_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     run = _find_run(context.instance, memory)
     decision = decide(
         memory,
-        inventory.digest if inventory.files else None,
+        batch_digest(settings, inventory) if inventory.files else None,
         is_published=is_published(settings, inventory),
         outcome=_outcome(settings, run),
         run=f"run {run.run_id}" if run else "its run",
