@@ -23,7 +23,7 @@ from orchestration.liveness import dead_runs
 from orchestration.lock import Holder, held_descriptor, rebuild_lock
 from orchestration.progress import listening
 from orchestration.publishing import export_csv, headline, published_file, render_headline
-from orchestration.secret import is_rotating
+from orchestration.secret import is_rotating, refuse_demo
 from orchestration.settings import REPOSITORY, Settings, read_settings, secret_withheld
 from orchestration.tombstones import unfinished
 
@@ -79,6 +79,7 @@ def run(settings: Settings, options: argparse.Namespace) -> None:
 
         with rebuild_lock(settings, run_id, on_wait=tell_who_holds_the_lock):
             if is_vacant(settings.landing):
+                refuse_demo(settings)
                 from orchestration.rebuilding import start
 
                 with _demo_written_meanwhile(settings, display):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from orchestration.durable import write_file
-from orchestration.errors import SecretError
+from orchestration.errors import LandingError, SecretError
 from orchestration.settings import Settings
 
 _FIXED_TEXT = b"northstar pseudonym key"
@@ -62,8 +62,8 @@ def pseudonym_key(
         on_made: called with the key's file when a key was made, so that the run can say so.
 
     Raises:
-        SecretError: own exports without a secret, or a key that is not the one of `data/state`.
-            Nothing was written then.
+        SecretError: own exports without a secret, a key that is not the one of `data/state`, or a
+            demo where own exports were. Nothing was written then.
     """
     kind: Kind = "demo" if is_demo else "own"
     made: Path | None = None
@@ -83,6 +83,13 @@ def pseudonym_key(
 
     kept = _read_fingerprint(_fingerprint_file(settings))
     is_kept = kept is not None and kept.is_of(key)
+    if kept is not None and kept.kind == "own" and is_demo:
+        # Their key, too: invented figures would be published in the place of theirs.
+        raise SecretError(
+            f"The landing folder holds demo exports, but {_fingerprint_file(settings)} belongs to "
+            "own exports. Give the demo a folder of its own with NORTHSTAR_DATA_DIR. Nothing was "
+            "changed."
+        )
     if kept is not None and not is_kept:
         _refuse_unless_replaceable(settings, kept, kind, key)
 
@@ -97,6 +104,25 @@ def pseudonym_key(
     if made is not None and on_made is not None:
         on_made(made)
     return key
+
+
+def refuse_demo(settings: Settings) -> None:
+    """Let nobody write a demo into the data folder of own exports.
+
+    Call it before a demo is written because the landing folder is empty: it may be the mount point
+    of a disk that is not there.
+
+    Raises:
+        LandingError: the key in force is that of own exports.
+    """
+    kept = _read_fingerprint(_fingerprint_file(settings))
+    if kept is not None and kept.kind == "own":
+        raise LandingError(
+            f"{settings.landing} holds no exports, but {settings.data} is the data folder of own "
+            "exports: is the disk mounted? Put them back and run again. A demo needs a data folder "
+            "of its own: `NORTHSTAR_DATA_DIR=/path/to/another make run`, without "
+            "NORTHSTAR_LANDING_DIR. Nothing was changed."
+        )
 
 
 def replace_key(settings: Settings, new: bytes) -> None:
@@ -162,11 +188,6 @@ def _refuse_unless_replaceable(
         raise SecretError(
             "NORTHSTAR_SECRET is the secret from before the last `make rotate-key`. Set the new "
             f"one (see {file}). Nothing was changed."
-        )
-    if kept.kind == "own" and kind == "demo":
-        raise SecretError(
-            f"The landing folder holds demo exports, but {file} belongs to own exports and their "
-            "key. Give the demo a folder of its own with NORTHSTAR_DATA_DIR. Nothing was changed."
         )
     if kept.kind == "own":
         raise SecretError(

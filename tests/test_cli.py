@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from orchestration.cli import _demo_written_meanwhile, main
 from orchestration.demo import read_marker
+from orchestration.demo.__main__ import main as write_demo_exports
 from orchestration.display import Display
 from orchestration.errors import LandingError
 from orchestration.home import prepare_home
 from orchestration.lock import rebuild_lock
+from orchestration.secret import pseudonym_key
 from orchestration.settings import REPOSITORY, Settings
 
 
@@ -69,6 +72,36 @@ def test_what_is_wrong_with_the_demo_is_told_and_an_error_meanwhile_ends_it(data
         ):
             pass
     assert data.is_dir()
+
+
+@pytest.mark.parametrize("secret", [None, "a secret of the school"])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_no_demo_is_written_where_own_exports_were(
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    secret: str | None,
+    is_there: bool,
+) -> None:
+    """An empty landing folder is then one that is not mounted, whatever else is gone."""
+    pseudonym_key(Settings(secret=SecretStr("a secret of the school")), is_demo=False)
+    if secret is not None:
+        monkeypatch.setenv("NORTHSTAR_SECRET", secret)
+    landing = data / "landing"
+    if is_there:
+        landing.mkdir()
+
+    assert main(["run"]) == 1
+    assert write_demo_exports([]) == 1
+
+    told = capsys.readouterr().err
+    assert told.count(f"{landing} holds no exports, but") == 2
+    assert told.count("is the disk mounted?") == 2
+    assert "NORTHSTAR_DATA_DIR" in told
+    assert "Traceback" not in told
+    assert landing.exists() == is_there
+    assert not list(landing.rglob("*"))
+    assert not (data / "published").exists()
 
 
 def test_the_home_gets_the_configuration_of_the_repository(data: Path) -> None:

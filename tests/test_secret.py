@@ -150,6 +150,17 @@ def test_a_demo_beside_the_state_of_own_exports_stops(tmp_path: Path) -> None:
     assert _content(tmp_path) == before
 
 
+def test_a_demo_beside_the_state_of_own_exports_stops_with_their_secret_too(
+    tmp_path: Path,
+) -> None:
+    """Where the exports' disk is not mounted, their secret is still set."""
+    pseudonym_key(_settings(tmp_path, SECRET), is_demo=False)
+    before = _content(tmp_path)
+    with pytest.raises(SecretError, match="NORTHSTAR_DATA_DIR"):
+        pseudonym_key(_settings(tmp_path, SECRET), is_demo=True)
+    assert _content(tmp_path) == before
+
+
 def test_a_damaged_fingerprint_stops(tmp_path: Path) -> None:
     pseudonym_key(_settings(tmp_path, SECRET), is_demo=False)
     (tmp_path / "state" / "key_fingerprint.json").write_text("{")

@@ -23,7 +23,7 @@ from orchestration.loading import connect, stamp_run
 from orchestration.lock import Holder, rebuild_lock
 from orchestration.progress import tell
 from orchestration.publishing import Fingerprint, School
-from orchestration.secret import pseudonym_key
+from orchestration.secret import pseudonym_key, refuse_demo
 from orchestration.settings import Settings, read_settings
 from orchestration.tombstones import Tombstones, read_tombstones
 
@@ -82,6 +82,7 @@ def rebuild_run(context: dg.InitResourceContext) -> Iterator[RebuildRun]:
     ):
         clear_up_after_dead_runs(instance, settings, run_id)
         if not take_inventory(settings.landing).files:
+            refuse_demo(settings)
             raise LandingError(
                 f"{settings.landing} holds no exports. Put exports there, or use `make run`, which "
                 "writes demo exports into an empty landing folder."

@@ -15,6 +15,7 @@ from orchestration.demo.writing import (
     write_demo,
 )
 from orchestration.errors import NorthstarError
+from orchestration.secret import refuse_demo
 from orchestration.settings import read_settings
 
 
@@ -23,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         settings = read_settings()
+        refuse_demo(settings)
         truth = write_demo(
             settings.landing,
             learners=options.learners,
