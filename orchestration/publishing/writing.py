@@ -49,6 +49,7 @@ from orchestration.publishing.tables import (
     summarise,
     write_comments,
 )
+from orchestration.reducing import reduced
 from orchestration.settings import Settings
 
 # Opens in drivers from 0.10.3 on; the default of DuckDB 2 opens in none of the older ones.
@@ -263,7 +264,7 @@ def _write(
                 progress(table.relation)
     except duckdb.Error as error:
         raise PublishingError(
-            f"Writing the publication failed: {_reduced(error)}. The old publication stays; "
+            f"Writing the publication failed: {reduced(error)}. The old publication stays; "
             "correct the cause, such as a full disk, and run again."
         ) from None
     return publication, chain
@@ -302,7 +303,7 @@ def _write_restricted(
             cursor.execute(f"checkpoint {_RESTRICTED}")
     except duckdb.Error as error:
         raise PublishingError(
-            f"Writing the restricted file failed: {_reduced(error)}. The old publication stays; "
+            f"Writing the restricted file failed: {reduced(error)}. The old publication stays; "
             "correct the cause, such as a full disk, and run again."
         ) from None
     path.chmod(_OWNER_ONLY)
@@ -338,15 +339,6 @@ def _transaction(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
             cursor.rollback()
         raise
     cursor.commit()
-
-
-def _reduced(error: duckdb.Error) -> str:
-    """What may be told of a driver's error: those about values quote the values."""
-    if isinstance(
-        error, duckdb.IOException | duckdb.OutOfMemoryException | duckdb.CatalogException
-    ):
-        return f"{type(error).__name__}: {error}"
-    return type(error).__name__
 
 
 def _refuse_another_runs_tables(
@@ -507,7 +499,7 @@ def _check_database(
                 progress(table.relation)
     except duckdb.Error as error:
         raise PublishingError(
-            f"The copy cannot be read: {_reduced(error)}. The old publication stays; run again, "
+            f"The copy cannot be read: {reduced(error)}. The old publication stays; run again, "
             "and look at the disk if it comes back."
         ) from None
 

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from orchestration.errors import TransformError
-from orchestration.settings import DBT_PROJECT_DIR, Settings
+from orchestration.errors import TransformError, behind
+from orchestration.reducing import reduced
+from orchestration.settings import DBT_PROJECT_DIR, REPOSITORY, Settings
 from orchestration.transforming.invoking import invoke
 from orchestration.transforming.variables import Variables
 
@@ -24,6 +25,8 @@ _NODE_ENDS = "NodeFinished"
 _WITH_ROWS = ("table", "incremental", "seed", "snapshot")
 _BUILT = ("success", "pass")
 _BAD = ("error", "fail", "runtime error", "partial success")
+# Of these dbt's message is its own, such as "Got 2 results"; of others it may be the driver's.
+_IN_DBTS_WORDS = (*_BUILT, "fail", "warn")
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,12 @@ class FinishedNode:
         unique_id: dbt's name of the node, such as `model.northstar.dim_learners`.
         status: success, error, skipped; of tests pass, warn, fail, error, skipped.
         failures: rows that a test found; null for other nodes.
-        message: what dbt says about it.
+        message: what dbt says about it; of an error its kind, and where its SQL is.
         seconds: how long it took.
         columns: name to type of what was built; empty for tests.
         row_count: rows of what was built; null for tests and views.
         answers: to the queries that were to be asked of it, in their order.
-        event: dbt's own event, as a dictionary.
+        event: dbt's own event, as a dictionary, with this message.
     """
 
     unique_id: str
@@ -146,7 +149,7 @@ def build(
     Raises:
         TransformError: dbt could not start, or was stopped.
     """
-    watcher = _Watcher(on_event, stop or threading.Event(), queries)
+    watcher = _Watcher(on_event, stop or threading.Event(), queries, settings.dbt_target)
     command = ["build", "--no-write-json", *select]
     if not with_unit_tests:
         command.append("--exclude-resource-type=unit_test")
@@ -167,10 +170,19 @@ def build(
     if watcher.stopped:
         raise TransformError("The build was stopped. The published file is as it was.")
     if result.exception is not None:
-        raise TransformError(
-            f"dbt could not build {project_dir}: {result.exception}. Correct what it names."
-        ) from result.exception
+        _raise_not_built(project_dir, result.exception)
     return BuildResult(succeeded=result.success, nodes=tuple(watcher.nodes))
+
+
+def _raise_not_built(project_dir: Path, error: BaseException) -> NoReturn:
+    import duckdb
+
+    driver = next((one for one in behind(error) if isinstance(one, duckdb.Error)), None)
+    said = str(error) if driver is None else reduced(driver)
+    # What stands behind an error is recorded with it.
+    raise TransformError(
+        f"dbt could not build {project_dir}: {said}. Correct what it names."
+    ) from (error if driver is None else None)
 
 
 class _Watcher:
@@ -181,6 +193,7 @@ class _Watcher:
         on_event: Callable[[FinishedNode], None],
         stop: threading.Event,
         queries: Mapping[str, Sequence[str]],
+        target: Path,
     ) -> None:
         self.nodes: list[FinishedNode] = []
         self.error: Exception | None = None
@@ -188,6 +201,7 @@ class _Watcher:
         self._on_event = on_event
         self._stop = stop
         self._queries = queries
+        self._target = target
         self._lock = threading.Lock()
 
     def __call__(self, message: EventMsg) -> None:
@@ -199,7 +213,7 @@ class _Watcher:
         if name != _NODE_ENDS:
             return
         with self._lock:
-            node = _read_event(message, self._queries)
+            node = _read_event(message, self._queries, self._target)
             self.nodes.append(node)
             try:
                 self._on_event(node)
@@ -209,12 +223,16 @@ class _Watcher:
                 self._stop.set()
 
 
-def _read_event(message: EventMsg, queries: Mapping[str, Sequence[str]]) -> FinishedNode:
+def _read_event(
+    message: EventMsg, queries: Mapping[str, Sequence[str]], target: Path
+) -> FinishedNode:
     from dbt_common.events.functions import msg_to_dict
 
     event = msg_to_dict(message)
     info, result = event["data"]["node_info"], event["data"]["run_result"]
     unique_id, status = info["unique_id"], result["status"]
+    if result["message"] and status not in _IN_DBTS_WORDS:
+        result["message"] = _told(result["message"], unique_id, info["node_path"], target)
     columns: dict[str, str] = {}
     row_count = None
     answers: list[Answer] = []
@@ -236,6 +254,17 @@ def _read_event(message: EventMsg, queries: Mapping[str, Sequence[str]]) -> Fini
         answers=answers,
         event=event,
     )
+
+
+def _told(message: str, unique_id: str, node_path: str, target: Path) -> str:
+    """What may be told of a node's error, and which SQL gives the rest of it."""
+    compiled = target / "compiled" / unique_id.split(".")[1]
+    places = (path for path in compiled.rglob(Path(node_path).name) if path.is_file())
+    found = sorted(path for path in places if path.as_posix().endswith(f"/{node_path}"))
+    if not found:
+        return reduced(message)
+    shown = found[0].relative_to(REPOSITORY) if found[0].is_relative_to(REPOSITORY) else found[0]
+    return f"{reduced(message)}; to see more, run {shown} on a copy of the warehouse"
 
 
 def _inspect(schema: str, table: str, *, count: bool) -> tuple[dict[str, str], int | None]:
@@ -270,7 +299,7 @@ def _ask(query: str) -> Answer:
             names = [str(column[0]) for column in asked.description or []]
             return Answer([dict(zip(names, row, strict=True)) for row in asked.fetchall()])
     except duckdb.Error as error:
-        return Answer(error=f"{type(error).__name__}: {error}")
+        return Answer(error=reduced(error))
 
 
 def _cursor() -> duckdb.DuckDBPyConnection:

@@ -12,9 +12,10 @@ from types import MappingProxyType
 import duckdb
 import pytest
 
-from orchestration.errors import TransformError
+from orchestration.errors import TransformError, behind
 from orchestration.settings import Settings
 from orchestration.transforming import Answer, BuildResult, FinishedNode, build
+from orchestration.transforming.building import _raise_not_built
 
 Numbers = Callable[..., None]
 
@@ -114,6 +115,60 @@ def test_a_failing_test_skips_what_comes_after_and_is_named(
     with pytest.raises(TransformError, match=r"unique_numbers_number \(Got 1 result"):
         result.raise_for_failures()
     assert rows(settings, "doubled") == [(2,), (4,)]
+
+
+def test_an_error_is_told_by_its_kind_and_its_sql_and_no_value_goes_anywhere(
+    settings: Settings, project: Path, numbers: Numbers, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """DuckDB quotes the value that is wrong, and dbt hands its words on."""
+    address = "anna@example.org"
+    numbers(1)
+    with duckdb.connect(str(settings.warehouse)) as connection:
+        connection.execute("create or replace table raw.answers as select ? as answer", [address])
+    (project / "models" / "odd.sql").write_text("select answer::int as x from raw.answers")
+    (project / "models" / "growing.sql").write_text("select nobody from {{ ref('numbers') }}")
+    (project / "tests").mkdir()
+    (project / "tests" / "fitting.sql").write_text(
+        "select * from raw.answers where answer::int > (select count(*) from {{ ref('doubled') }})"
+    )
+
+    result = build_all(
+        settings, project, queries={"doubled": ["select answer::int from raw.answers"]}
+    )
+
+    compiled = settings.dbt_target / "compiled" / "tiny"
+    assert {node.name: node.message for node in result.bad_nodes} == {
+        "odd": "Conversion Error; to see more, run "
+        f"{compiled / 'models' / 'odd.sql'} on a copy of the warehouse",
+        "growing": 'Binder Error: Referenced column "nobody" not found in FROM clause! Candidate '
+        f'bindings: "number"; to see more, run {compiled / "models" / "growing.sql"} on a copy of '
+        "the warehouse",
+        "fitting": "Conversion Error; to see more, run "
+        f"{compiled / 'tests' / 'fitting.sql'} on a copy of the warehouse",
+    }
+    (answer,) = next(node.answers for node in result.nodes if node.name == "doubled")
+    assert answer.error == "Conversion Error"
+    with pytest.raises(TransformError, match=r"odd \(Conversion Error; to see more, run") as error:
+        result.raise_for_failures()
+    told = [repr(node) + repr(node.event) for node in result.nodes]
+    assert address not in "".join([*told, str(error.value), *capfd.readouterr()])
+    assert [
+        path
+        for path in settings.dbt_target.rglob("*")
+        if path.is_file() and address.encode() in path.read_bytes()
+    ] == []
+    assert list(settings.dbt_target.rglob("*.log")) == []
+
+
+def test_a_driver_that_keeps_dbt_from_building_is_told_by_its_kind(project: Path) -> None:
+    said = "Conversion Error: Could not convert string 'anna@example.org' to INT32"
+    handed_on = RuntimeError(said)
+    handed_on.__cause__ = duckdb.ConversionException(said)
+
+    with pytest.raises(TransformError, match=r"could not build .*: Conversion Error\.") as error:
+        _raise_not_built(project, handed_on)
+
+    assert "anna" not in "".join(str(one) for one in behind(error.value))
 
 
 def test_a_full_refresh_builds_incremental_models_anew(
