@@ -4,8 +4,6 @@
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
 	&& echo $$python && break; done)
-# Installs ten times as fast as pip does; what it installs is pinned and hashed in the lock file.
-UV := uv==0.13.9
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -29,11 +27,13 @@ help:  ## List the commands.
 
 install: $(INSTALLED)  ## Make the environment from the locked requirements, once.
 
-$(INSTALLED): requirements.lock
+# uv installs ten times as fast as pip does. It has a lock of its own, since pip takes hashes from files
+# only; where it cannot be had, pip installs everything.
+$(INSTALLED): requirements.lock requirements-uv.lock
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 was found. Install one, or name it: make run PYTHON=/path/to/python3.12"; exit 1; }
 	@echo "Installing into $(VENV) (once) …"
 	@$(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) cannot make a virtual environment. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(UV) \
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock \
 		&& $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock \
 		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(COMPILE)
@@ -89,6 +89,8 @@ lock: install  ## Pin and hash the newest versions that pyproject.toml allows.
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --extra tools --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-strip-extras --upgrade --quiet \
 		--constraint requirements.lock -o requirements-tools.lock
+	@echo uv | $(BIN)/uv pip compile - --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-strip-extras --upgrade --quiet -o requirements-uv.lock
 
 erase: install  ## Erase people: user ids or e-mails on standard input, one a line.
 	@$(BIN)/python -m orchestration erase
@@ -105,7 +107,7 @@ history: install  ## What was published about a month: make history MONTH=2024-0
 # Of what is installed for everybody, and of what only this and `make bench` need.
 audit: tools  ## Look for known vulnerabilities of what is locked: make audit [SERVICE=osv]
 	@$(BIN)/python -m orchestration.auditing $(if $(SERVICE),--service "$(SERVICE)") \
-		requirements.lock requirements-tools.lock
+		requirements.lock requirements-tools.lock requirements-uv.lock
 
 csv: install  ## A published table as CSV: make csv TABLE=nps.agg_nps TO=nps.csv
 	@$(BIN)/python -m orchestration csv "$(TABLE)" $(if $(TO),--to "$(TO)")
