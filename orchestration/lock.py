@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -47,6 +47,7 @@ class _Held:
     run_id: str
     descriptor: int
     depth: int
+    lent_to: set[str] = field(default_factory=set)
 
 
 # A second descriptor of this process would wait for the first one, so the locks that this process
@@ -63,8 +64,8 @@ def rebuild_lock(
 
     The same run may enter again in the same process (the command line and the job that it starts
     both do); the lock is freed when the last of them leaves. Another run waits, also in the same
-    process. A child process takes no part in its parent's lock unless it is handed the descriptor:
-    run a run's steps in one process.
+    process, unless it was `lent` the lock. A child process takes no part in its parent's lock
+    unless it is handed the descriptor: run a run's steps in one process.
 
     Args:
         settings: say where the lock lies and how long to wait.
@@ -83,6 +84,26 @@ def rebuild_lock(
         _leave(path)
 
 
+@contextmanager
+def lent(settings: Settings, run_id: str) -> Iterator[None]:
+    """Let one more run of this process enter the lock that this process holds, for a block.
+
+    For whoever starts several runs one after the other and lets nobody else in between. Dagster
+    knows each of them by an id of its own.
+
+    Raises:
+        LockedError: this process does not hold the lock.
+    """
+    held = _held_here(settings)
+    with _guard:
+        held.lent_to.add(run_id)
+    try:
+        yield
+    finally:
+        with _guard:
+            held.lent_to.discard(run_id)
+
+
 def held_descriptor(settings: Settings) -> int:
     """The descriptor of the lock that this process holds.
 
@@ -91,11 +112,15 @@ def held_descriptor(settings: Settings) -> int:
     Raises:
         LockedError: this process does not hold the lock.
     """
+    return _held_here(settings).descriptor
+
+
+def _held_here(settings: Settings) -> _Held:
     with _guard:
         held = _held.get(settings.lock)
     if held is None:
         raise LockedError(f"{settings.lock} is not held by this process. Enter the lock first.")
-    return held.descriptor
+    return held
 
 
 def read_holder(path: Path) -> Holder | None:
@@ -114,7 +139,7 @@ def _enter(
     while True:
         with _guard:
             held = _held.get(path)
-            if held is not None and held.run_id == run_id:
+            if held is not None and (held.run_id == run_id or run_id in held.lent_to):
                 held.depth += 1
                 return
             descriptor = _try_lock(path) if held is None else None

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from orchestration.errors import LockedError
-from orchestration.lock import Holder, held_descriptor, read_holder, rebuild_lock
+from orchestration.lock import Holder, held_descriptor, lent, read_holder, rebuild_lock
 from orchestration.settings import REPOSITORY, Settings
 
 HOLD = """
@@ -164,6 +164,20 @@ def test_another_run_of_the_same_process_waits_too(tmp_path: Path) -> None:
         order.append("first out")
     thread.join(timeout=30)
     assert order == ["first out", "second in"]
+
+
+def test_a_run_that_was_lent_the_lock_enters_it_and_nobody_else_does(tmp_path: Path) -> None:
+    settings = _settings(tmp_path)
+    with rebuild_lock(settings, "run-a"):
+        with lent(settings, "run-b"):
+            with rebuild_lock(settings, "run-b"):
+                pass
+            with pytest.raises(LockedError), rebuild_lock(settings, "run-c"):
+                pytest.fail("it was not lent to this one")
+        with pytest.raises(LockedError), rebuild_lock(settings, "run-b"):
+            pytest.fail("it was given back")
+    with pytest.raises(LockedError, match="not held"), lent(settings, "run-b"):
+        pytest.fail("nobody lends what is not held")
 
 
 def test_the_lock_is_free_after_an_error_in_the_run(tmp_path: Path) -> None:
