@@ -84,7 +84,7 @@ def run(settings: Settings, options: argparse.Namespace) -> None:
 
                 with _demo_written_meanwhile(settings, display):
                     start(settings)
-            _complete(settings)
+            _complete(settings, display)
             # Nothing of Dagster or dbt is imported for this: it answers at once.
             if is_published(settings, take_inventory(settings.landing)):
                 verified(settings)
@@ -103,7 +103,7 @@ def run(settings: Settings, options: argparse.Namespace) -> None:
         display.show("", render_headline(headline(path), path))
 
 
-def _complete(settings: Settings) -> None:
+def _complete(settings: Settings, display: Display) -> None:
     """Complete what an erasure or a rotation of the key has left; a rebuild does the rest."""
     if unfinished(settings, school_of(settings)) or is_rotating(settings):
         from orchestration.erasing.requests import finish
@@ -111,7 +111,8 @@ def _complete(settings: Settings) -> None:
         from orchestration.erasing.sweeping import accept_in_demo
 
         accept_in_demo(settings, school_of(settings))
-        finish(settings)
+        for report in finish(settings):
+            display.hear(report)
         finish_rotation(settings)
 
 

@@ -91,7 +91,7 @@ def rebuild_run(context: dg.InitResourceContext) -> Iterator[RebuildRun]:
         school: School = "demo" if is_demo(settings) else "own"
         secret = pseudonym_key(settings, is_demo=school == "demo", on_made=_tell_of_new_key)
         for stone in resume(settings):
-            tell(f"Completed the erasure {stone.id}, which was begun and not completed.")
+            tell(f"Going on with the erasure {stone.id}, which was begun and not completed.")
         inventory = take_inventory(settings.landing)
         inputs = fingerprint(settings, inventory)
         contracts = read_contracts(settings.sources)
@@ -101,7 +101,10 @@ def rebuild_run(context: dg.InitResourceContext) -> Iterator[RebuildRun]:
         yield RebuildRun(
             settings, run_id, load_number, contracts, inventory, inputs, secret, school, tombstones
         )
-        finish(settings)
+        for report in finish(settings):
+            tell(report)
+            if context.log is not None:  # nobody listens to a run that the UI or a sensor started
+                context.log.info(report)
         finish_rotation(settings)
 
 

@@ -10,20 +10,16 @@ import os
 import sys
 from collections.abc import Sequence
 from typing import IO
+from uuid import uuid4
 
 from orchestration.display import Display
-from orchestration.erasing.requests import (
-    find_person,
-    finish,
-    render,
-    take_out,
-    write_down,
-)
+from orchestration.erasing.requests import find_person, take_out, write_down
 from orchestration.erasing.rotating import finish_rotation, new_secret, replace_secret
 from orchestration.erasing.sweeping import accept_in_demo
 from orchestration.errors import ErasureError, NorthstarError
 from orchestration.inputs import is_demo, is_published, school_of
 from orchestration.landing import take_inventory
+from orchestration.lock import lent
 from orchestration.rebuilding import rebuild
 from orchestration.secret import pseudonym_key
 from orchestration.settings import Settings, read_settings, secret_withheld
@@ -66,7 +62,7 @@ def erase(settings: Settings, seeds: Sequence[str], run_id: str, display: Displa
         settings: of the run.
         seeds: user ids or e-mails; they are told to nobody.
         run_id: of the rebuild that follows.
-        display: shows progress and the report.
+        display: shows progress; what the run tells, such as the report, it has to hear.
 
     Raises:
         ErasureError: nobody is known by any of the ids, or the erasure waits for something.
@@ -78,7 +74,9 @@ def erase(settings: Settings, seeds: Sequence[str], run_id: str, display: Displa
     if unfinished(settings, school) or not is_published(settings, take_inventory(settings.landing)):
         # What arrived since the last run may hold more ids of the same people.
         display.show("Building first: exports or rules are not those of the published file.")
-        rebuild(settings, f"{run_id[:-4]}f1f5", display)
+        first = str(uuid4())
+        with lent(settings, first):
+            rebuild(settings, first, display)
     display.status("Looking for all ids")
     found = [find_person(settings, seed, secret) for seed in seeds]
     people = [(request, until) for request, until in found if request is not None]
@@ -105,13 +103,11 @@ def erase(settings: Settings, seeds: Sequence[str], run_id: str, display: Displa
             f"{error} The landing folder and the warehouse are free of the person; the published "
             "file is not, until `make run` succeeds, which completes the erasure."
         ) from error
-    finish(settings)
+    # The run has told the reports: whatever completes an erasure does.
     waiting = {stone.id for stone in unfinished(settings, school)}
-    reports = [told_of(settings, school, stone, "done") for stone in stones]
     if waiting & {stone.id for stone in stones}:
         raise ErasureError("The erasure is not complete. Run `make run`, which completes it.")
-    for stone, report in zip(stones, reports, strict=True):
-        display.show("\n".join(["", f"Erased (tombstone {stone.id})", *render([report])]))
+    reports = [told_of(settings, school, stone, "done") for stone in stones]
     display.show(
         "\nDagster's records hold no ids: there is nothing to remove. Ask for the same in the "
         "tools that exported the rows, and delete backups of the landing folder."

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,6 +36,7 @@ from orchestration.publishing.publications import (
     complete_publications,
     current_publication,
     prune,
+    publications_folder,
     remove_leftovers,
 )
 from orchestration.settings import Settings
@@ -148,12 +149,7 @@ def take_out(
     """
     swept = sweep(settings, school, read_contracts(settings.sources), stone, ids)
     remove_warehouse(settings)
-    current = current_publication(settings)
-    report = {
-        "landing": swept.told(),
-        "warehouse": told,
-        "publication": None if current is None else current.id,
-    }
+    report = {"landing": swept.told(), "warehouse": told, "before": publications_now(settings)}
     mark(settings, school, stone, "swept", report)
     return report
 
@@ -174,29 +170,50 @@ def resume(settings: Settings) -> list[Tombstone]:
     return stones
 
 
-def finish(settings: Settings) -> list[Tombstone]:
+def finish(settings: Settings) -> list[str]:
     """Remove the publications of before an erasure, once there is one of after it.
 
     Call it under the rebuild lock, at the end of a run and of one with nothing new.
 
     Returns:
-        The erasures that are complete by this.
+        The report of each erasure that is complete by this: whoever calls it, tells it.
     """
     school = school_of(settings)
     waiting = unfinished(settings, school)
     if not waiting:
         return []
     accept_in_demo(settings, school)
-    finished = []
+    reports = []
     for stone in waiting:
         swept = told_of(settings, school, stone, "swept")
-        current = current_publication(settings)
-        if not swept or (current is not None and current.id == swept["publication"]):
+        if not swept or not is_published_since(settings, swept):
             continue
-        removed = remove_old_publications(settings)
-        mark(settings, school, stone, "done", {**swept, "publications": removed})
-        finished.append(stone)
-    return finished
+        done = {**swept, "publications": remove_old_publications(settings)}
+        mark(settings, school, stone, "done", done)
+        reports.append("\n".join(["", f"Erased (tombstone {stone.id})", *render(done)]))
+    return reports
+
+
+def publications_now(settings: Settings) -> list[str]:
+    """The ids of all publications that are there, and of what a killed run was writing.
+
+    None of them is of after what begins now: a draft may yet be shown, if it was complete.
+    """
+    folder = publications_folder(settings)
+    names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    return sorted({name.removeprefix(".") for name in names})
+
+
+def is_published_since(settings: Settings, told: Mapping[str, Any]) -> bool:
+    """Whether readers see a publication that was not there yet.
+
+    Args:
+        settings: say where publications are.
+        told: holds, as `before`, what `publications_now` was then; `publication` in older ones.
+    """
+    current = current_publication(settings)
+    before = told.get("before", [told.get("publication")])
+    return current is not None and current.id not in before
 
 
 def remove_old_publications(settings: Settings) -> list[str]:
@@ -231,28 +248,26 @@ def remove_warehouse(settings: Settings) -> None:
         sync(folder)
 
 
-def render(reports: Sequence[dict[str, Any]]) -> list[str]:
+def render(report: Mapping[str, Any]) -> list[str]:
     """What was removed from where, in sentences. Counts and files only."""
-    lines = []
-    for report in reports:
-        landing = report.get("landing", {})
-        rows = landing.get("rows", {})
-        lines.append(f"Landing folder      {sum(rows.values()):,} rows in {landing['files']} files")
-        lines += [f"  {source:<28}{count:>8,}" for source, count in rows.items()]
-        if landing.get("broken"):
-            lines.append(f"  lines that cannot be read   {landing['broken']:>8,}")
-        if landing.get("masked"):
-            lines.append(f"  masked in others' rows      {landing['masked']:>8,}")
-        if report.get("warehouse"):
-            lines.append("Warehouse           removed and built anew; it held")
-            lines += [f"  {name:<28}{count:>8,}" for name, count in report["warehouse"].items()]
-        else:
-            lines.append("Warehouse           removed and built anew")
-        removed = report.get("publications", [])
-        lines.append(f"Publications        {len(removed)} removed, with their Parquet copies")
-        lines += [f"  Look yourself: {path} cannot be opened" for path in landing["unreadable"]]
-        lines += [
-            f"  Look yourself: {path} names the person, and no contract explains it"
-            for path in landing["unknown"]
-        ]
+    landing = report["landing"]
+    rows = landing["rows"]
+    lines = [f"Landing folder      {sum(rows.values()):,} rows in {landing['files']} files"]
+    lines += [f"  {source:<28}{count:>8,}" for source, count in rows.items()]
+    if landing["broken"]:
+        lines.append(f"  lines that cannot be read   {landing['broken']:>8,}")
+    if landing["masked"]:
+        lines.append(f"  masked in others' rows      {landing['masked']:>8,}")
+    if report["warehouse"]:
+        lines.append("Warehouse           removed and built anew; it held")
+        lines += [f"  {name:<28}{count:>8,}" for name, count in report["warehouse"].items()]
+    else:
+        lines.append("Warehouse           removed and built anew")
+    removed = report["publications"]
+    lines.append(f"Publications        {len(removed)} removed, with their Parquet copies")
+    lines += [f"  Look yourself: {path} cannot be opened" for path in landing["unreadable"]]
+    lines += [
+        f"  Look yourself: {path} names the person, and no contract explains it"
+        for path in landing["unknown"]
+    ]
     return lines

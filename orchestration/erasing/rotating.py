@@ -8,10 +8,14 @@ import secrets
 from pydantic import SecretStr
 
 from orchestration.durable import sync, write_file
-from orchestration.erasing.requests import remove_old_publications, remove_warehouse
+from orchestration.erasing.requests import (
+    is_published_since,
+    publications_now,
+    remove_old_publications,
+    remove_warehouse,
+)
 from orchestration.errors import SecretError
 from orchestration.inputs import is_demo
-from orchestration.publishing.publications import current_publication
 from orchestration.secret import pseudonym_key, replace_key, rotation_file
 from orchestration.settings import Settings
 
@@ -56,9 +60,8 @@ def replace_secret(settings: Settings, new: SecretStr | None) -> None:
     key = secrets.token_hex(32) if new is None else new.get_secret_value()
     if key.encode() == old:
         raise SecretError("The new secret is the old one. Nothing was changed.")
-    current = current_publication(settings)
     # Written first: whatever stops this, the publications that were there are made anew or go.
-    content = json.dumps({"publication": None if current is None else current.id})
+    content = json.dumps({"before": publications_now(settings)})
     settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_file(rotation_file(settings), content.encode(), 0o600)
     remove_warehouse(settings)
@@ -73,11 +76,10 @@ def finish_rotation(settings: Settings) -> list[str] | None:
     """
     marker = rotation_file(settings)
     try:
-        before = json.loads(marker.read_bytes())["publication"]
-    except (FileNotFoundError, ValueError, KeyError):
+        told = json.loads(marker.read_bytes())
+    except (FileNotFoundError, ValueError):
         return None
-    current = current_publication(settings)
-    if current is not None and current.id == before:
+    if not is_published_since(settings, told):
         return None
     removed = remove_old_publications(settings)
     marker.unlink()

@@ -15,12 +15,19 @@ import duckdb
 import pytest
 
 from orchestration.contracts import read_contracts
-from orchestration.erasing.requests import find_person, resume, write_down
+from orchestration.erasing.requests import find_person, finish, resume, write_down
 from orchestration.erasing.rotating import finish_rotation, new_secret, replace_secret
 from orchestration.errors import SecretError
 from orchestration.inputs import is_published
 from orchestration.landing import take_inventory
 from orchestration.loading.pseudonyms import keyed_uuid
+from orchestration.publishing.publications import (
+    current_publication,
+    manifest_file,
+    next_id,
+    publications_folder,
+    roll_forward,
+)
 from orchestration.secret import count_rotations, pseudonym_key
 from orchestration.settings import Settings
 from orchestration.tombstones import unfinished, unswept
@@ -207,6 +214,51 @@ def test_an_erasure_that_was_killed_is_completed_from_its_tombstone_alone(
         assert unswept(settings, "own") == []
         assert len(unfinished(settings, "own")) == 1  # the published file is yet to follow
         assert resume(settings) == []
+
+
+def _leave_a_draft(settings: Settings) -> str:
+    """A publication as a run leaves it that is killed before it is shown; returns its id."""
+    current = current_publication(settings)
+    assert current is not None
+    draft_id = next_id(settings, "killed", datetime.now(UTC))
+    folder = publications_folder(settings)
+    shutil.copytree(folder / current.id, folder / f".{draft_id}")
+    manifest = manifest_file(folder / f".{draft_id}")
+    manifest.chmod(0o600)
+    manifest.write_text(current.model_copy(update={"id": draft_id}).model_dump_json())
+    return draft_id
+
+
+def test_a_draft_of_before_an_erasure_that_is_shown_after_it_does_not_complete_it(
+    canary_school: School, tmp_path: Path
+) -> None:
+    with _begun(canary_school, tmp_path) as settings:
+        draft_id = _leave_a_draft(settings)
+        resume(settings)
+        roll_forward(settings, draft_id)
+        shown = current_publication(settings)
+        assert shown is not None
+        assert shown.id == draft_id
+
+        assert finish(settings) == []
+        assert len(unfinished(settings, "own")) == 1
+
+        # Nor does it if nothing is shown at all.
+        (settings.published / "current").unlink()
+        assert finish(settings) == []
+        assert len(unfinished(settings, "own")) == 1
+
+
+def test_a_draft_of_before_a_rotation_that_is_shown_after_it_does_not_complete_it(
+    canary_school: School, tmp_path: Path
+) -> None:
+    copy = canary_school.copy_data(tmp_path / "data")
+    settings = Settings.model_validate({"data_dir": copy.data, "secret": SECRET})
+    draft_id = _leave_a_draft(settings)
+    replace_secret(settings, new_secret(settings, "another secret of the tests\n"))
+    roll_forward(settings, draft_id)
+
+    assert finish_rotation(settings) is None
 
 
 def test_a_rotation_that_was_killed_leaves_a_key_that_fits(
