@@ -24,6 +24,7 @@ from orchestration.loading.forgetting import forget_events, forget_merges
 from orchestration.loading.lines import stage_lines
 from orchestration.loading.rows import stage
 from orchestration.loading.scratch import TAG, by_text
+from orchestration.loading.shown import UNKNOWN, collect_unknown, store_unknown
 from orchestration.loading.sql import file_literal, identifier, literal, literals
 
 # What every line must tell; without it the row is quarantined.
@@ -389,9 +390,16 @@ class EventReader(Reader):
         self, connection: duckdb.DuckDBPyConnection, files: Sequence[UnpackedFile]
     ) -> None:
         """Count event types outside of the plan (all rows) and unknown fields (a sample)."""
+        collect_unknown(connection)
+        self._find_unknown(connection, files)
+        store_unknown(connection)
+
+    def _find_unknown(
+        self, connection: duckdb.DuckDBPyConnection, files: Sequence[UnpackedFile]
+    ) -> None:
         connection.execute(
             f"""
-            insert into raw.unknown_fields
+            insert into {UNKNOWN}
             select file_id, {literal(self.source)},
                 case when app in ({literals(self.plan.projects)})
                     then 'event_type: ' || event_type
@@ -405,7 +413,7 @@ class EventReader(Reader):
         if "plan_text" in self._columns:
             connection.execute(
                 f"""
-                insert into raw.unknown_fields
+                insert into {UNKNOWN}
                 select file_id, {literal(self.source)}, 'plan: ' || plan_text, count(*), false
                 from event_rows where plan is null and plan_text is not null
                 group by file_id, plan_text
@@ -427,7 +435,7 @@ class EventReader(Reader):
         }
         connection.execute(
             f"""
-            insert into raw.unknown_fields
+            insert into {UNKNOWN}
             with sampled as materialized (
                 select unnest(string_split($1, chr(10)))::json as line
             ),

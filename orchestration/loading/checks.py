@@ -1,4 +1,7 @@
-"""Figures about what was loaded, as plain SQL: whoever asks decides what is too much."""
+"""Figures about what was loaded, as plain SQL: whoever asks decides what is too much.
+
+Paths and names of fields are those that people are shown: without addresses and phone numbers.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 import duckdb
+
+from orchestration.loading.shown import mask_name, shown_path
 
 # The project of an Amplitude file, from its name; see the naming rule of such files.
 _PROJECT = r"regexp_extract(path, '(\d+)_\d{4}-\d{2}-\d{2}_\d{1,2}(#\d+)?\.json(\.gz)?$', 1)"
@@ -179,7 +184,10 @@ def unknown_fields(connection: duckdb.DuckDBPyConnection) -> list[UnknownField]:
         order by sum(occurrences) desc, source, field
         """
     ).fetchall()
-    return [UnknownField(*row) for row in rows]
+    return [
+        UnknownField(source, mask_name(field), occurrences, is_sampled)
+        for source, field, occurrences, is_sampled in rows
+    ]
 
 
 def missing_export_hours(connection: duckdb.DuckDBPyConnection) -> list[Gap]:
@@ -333,9 +341,10 @@ def quarantined_shares(connection: duckdb.DuckDBPyConnection) -> list[Quarantine
 def quarantine_reasons(connection: duckdb.DuckDBPyConnection) -> list[QuarantineReason]:
     """Why rows could not be read, the most frequent reason first."""
     rows = connection.execute(
-        """
+        f"""
         select files.source, bad.reason, count(*), count(distinct bad.file_id),
-            min(files.path), arg_min(bad.line_number, (files.path, bad.line_number))
+            {shown_path("min(files.path)")},
+            arg_min(bad.line_number, (files.path, bad.line_number))
         from raw.quarantined_rows as bad
         inner join raw.loaded_files as files using (file_id)
         group by files.source, bad.reason
@@ -348,8 +357,9 @@ def quarantine_reasons(connection: duckdb.DuckDBPyConnection) -> list[Quarantine
 def ledger_imbalances(connection: duckdb.DuckDBPyConnection) -> list[Imbalance]:
     """Files for which rows in = loaded + duplicates + quarantined + not_in_plan + erased fails."""
     rows = connection.execute(
-        """
-        select path, rows_in, loaded + duplicates + quarantined + not_in_plan + erased as accounted
+        f"""
+        select {shown_path("path")}, rows_in,
+            loaded + duplicates + quarantined + not_in_plan + erased as accounted
         from raw.loaded_files
         where rows_in != accounted
         order by path
@@ -361,8 +371,8 @@ def ledger_imbalances(connection: duckdb.DuckDBPyConnection) -> list[Imbalance]:
 def unread_files(connection: duckdb.DuckDBPyConnection) -> list[UnreadFile]:
     """Files that no reader knows or that could not be read, or not to their end."""
     rows = connection.execute(
-        """
-        select path, status, reason
+        f"""
+        select {shown_path("path")}, status, {shown_path("reason")}
         from raw.loaded_files
         where status in ('unrecognised', 'unreadable') or (status = 'loaded' and reason is not null)
         order by path
