@@ -8,3 +8,17 @@
 {%- endmacro %}
 
 {% macro spark__matches(text, pattern) -%}({{ text }} rlike '^({{ pattern }})$') {%- endmacro %}
+
+
+{#- All that a regular expression finds in a text, replaced; `\1` in `by` is its first group. -#}
+{% macro replaced(text, pattern, by) -%}
+    {{ return(adapter.dispatch("replaced", "northstar")(text, pattern, by)) }}
+{%- endmacro %}
+
+{% macro default__replaced(text, pattern, by) -%}
+    regexp_replace({{ text }}, '{{ pattern }}', '{{ by }}', 'g')
+{%- endmacro %}
+
+{% macro spark__replaced(text, pattern, by) -%}
+    regexp_replace({{ text }}, '{{ pattern }}', '{{ by | replace("\\", "$") }}')
+{%- endmacro %}
