@@ -1,7 +1,7 @@
 """What a run holds from its first step to its last: the lock, the stamp, its inputs."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from orchestration.durable import remove_drafts
 from orchestration.erasing.requests import finish, resume
 from orchestration.erasing.rotating import finish_rotation
 from orchestration.erasing.sweeping import accept_in_demo
-from orchestration.errors import LandingError
+from orchestration.errors import LandingError, WarehouseError
 from orchestration.event_log import connections_kept
 from orchestration.inputs import fingerprint, is_demo, school_of
 from orchestration.landing import Inventory, take_inventory
@@ -23,6 +23,7 @@ from orchestration.loading import connect, stamp_run
 from orchestration.lock import Holder, rebuild_lock
 from orchestration.progress import tell
 from orchestration.publishing import Fingerprint, School
+from orchestration.reducing import reduced
 from orchestration.secret import pseudonym_key, refuse_demo
 from orchestration.settings import Settings, read_settings
 from orchestration.tombstones import Tombstones, read_tombstones
@@ -54,9 +55,24 @@ class RebuildRun:
     school: School
     tombstones: Tombstones = field(repr=False)
 
-    def warehouse(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        """Open the warehouse for the time of a block; it is closed whatever happens in it."""
-        return connect(self.settings)
+    @contextmanager
+    def warehouse(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the warehouse for the time of a block; it is closed whatever happens in it.
+
+        Raises:
+            WarehouseError: in the place of an error of the driver that nobody saw coming, since
+                Dagster records the texts of errors, and the driver's quotes values.
+        """
+        try:
+            with connect(self.settings) as connection:
+                yield connection
+        except duckdb.InterruptException:
+            raise
+        except duckdb.Error as error:
+            raise WarehouseError(
+                f"DuckDB gave up: {reduced(error)}. The published file is as it was. Run again; if "
+                "it comes back, please report it with the step that failed."
+            ) from None
 
 
 @dg.resource(description="Holds the rebuild lock for the whole run, and what the run began with.")

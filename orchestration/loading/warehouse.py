@@ -50,7 +50,7 @@ def connect(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
             # Files of other folders are read through this connection, too.
             if isinstance(error, duckdb.IOException) and str(settings.warehouse) not in str(error):
                 raise
-            raise _damaged(settings, error) from error
+            raise _damaged(settings, error) from None
         finally:
             connection.close()
 
@@ -69,11 +69,13 @@ def _open(settings: Settings) -> duckdb.DuckDBPyConnection:
                 f"Another process has {warehouse} open ({error}). Nothing but the pipeline opens "
                 "it: close it there, read data/published/northstar.duckdb instead, and run again."
             ) from error
-        raise _damaged(settings, error) from error
+        raise _damaged(settings, error) from None
 
 
 def _damaged(settings: Settings, error: duckdb.Error) -> WarehouseError:
-    """Without the driver's text, which may quote what is in the file."""
+    """Without the driver's text, which may quote what is in the file, and would be recorded with
+    the error if it stood behind it.
+    """
     warehouse = settings.warehouse
     return WarehouseError(
         f"{warehouse} cannot be used ({type(error).__name__}): it is damaged. Everything in it "

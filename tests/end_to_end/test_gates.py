@@ -54,6 +54,33 @@ def test_a_failing_dbt_test_stops_publishing(
     assert "published__northstar" not in steps
 
 
+def test_a_model_that_fails_on_a_value_tells_the_value_to_nobody(school: School) -> None:
+    """DuckDB quotes it, and dbt and Dagster hand on what DuckDB says."""
+    school.add(
+        "models/marts/broken.sql",
+        "select ('anna@' || event_type)::int as x from {{ ref('fct_events') }}",
+    )
+
+    failed = school.run()
+
+    assert failed.returncode == 1
+    assert "dbt did not finish: broken (Conversion Error; to see more, run " in failed.stderr
+    assert "dbt_project/target/compiled/northstar/models/marts/broken.sql on a" in failed.stderr
+    values = [f"anna@{row[0]}" for row in school.query("select event_type from core.fct_events")]
+    kept = {
+        path.name: path.read_bytes()
+        for folder in (school.data, school.repository / "dbt_project")
+        for path in folder.rglob("*")
+        if path.is_file() and not path.is_symlink()
+    }
+    assert [
+        name for name, content in kept.items() if any(value.encode() in content for value in values)
+    ] == []
+    # What was searched is where Dagster keeps what was told.
+    assert any(b"Conversion Error" in content for content in kept.values())
+    assert not any(value in failed.stdout + failed.stderr for value in values)
+
+
 def test_a_dbt_test_that_only_warns_does_not_stop_it(school: School) -> None:
     before = digest(school)
     school.add(
