@@ -121,5 +121,7 @@ def _never_failing(say: Callable[[str], None]) -> Iterator[None]:
         yield
     except NorthstarError as error:
         say(f"Nobody was alerted: {error}")
+    except alerting.UnwrittenError as error:
+        say(f"The alert could not be written down: {error.strerror}.")
     except (OSError, duckdb.Error) as error:
         say(f"Nobody was alerted ({type(error).__name__}): is the data folder writable?")

@@ -13,13 +13,21 @@ from orchestration.alerting.findings import (
     killed_run,
     stale_exports,
 )
-from orchestration.alerting.outbox import Undelivered, deliver, log_file, tell, tell_of_checks
+from orchestration.alerting.outbox import (
+    Undelivered,
+    UnwrittenError,
+    deliver,
+    log_file,
+    tell,
+    tell_of_checks,
+)
 
 __all__ = [
     "Alert",
     "FailedCheck",
     "RunEnd",
     "Undelivered",
+    "UnwrittenError",
     "deliver",
     "failed_run",
     "killed_run",

@@ -4,6 +4,9 @@ An alert is written to the log first, and in the same step it becomes owed to ev
 is configured. Whoever told it may forget it then: it is delivered at once, and, where that fails,
 again by whoever comes next (a sensor's tick, the next run), at growing distances, for two days.
 A kill between sending and noting it sends it once more, never not at all.
+
+Where nothing can be written, on a full disk above all, alerts go to the channels directly, and
+whoever tells them is told so: they are told again, and then noted, by whoever comes next.
 """
 
 from __future__ import annotations
@@ -11,8 +14,8 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -29,6 +32,8 @@ _GIVE_UP_AFTER = timedelta(days=2)
 _LONGEST_PAUSE = timedelta(hours=1)
 # What has not been told for so long may be told again.
 _FORGET_AFTER = timedelta(days=90)
+# Folder, key and channel of what this process has delivered and could not note.
+_unnoted: set[tuple[Path, str, str]] = set()
 
 
 class _Owed(BaseModel):
@@ -39,6 +44,10 @@ class _Owed(BaseModel):
     since: datetime
     attempts: int = 0
     not_before: datetime
+
+    def delivery(self, settings: AlertSettings) -> tuple[Path, str, str]:
+        """What `_unnoted` knows it by."""
+        return settings.folder, self.alert.key, self.channel
 
 
 class _Memory(BaseModel):
@@ -68,6 +77,10 @@ class Undelivered:
         return f"An alert was not delivered by {self.channel} ({self.reason}): {after}."
 
 
+class UnwrittenError(OSError):
+    """Alerts could not be written down; the text says who was told nevertheless."""
+
+
 def log_file(settings: AlertSettings) -> Path:
     """Where every alert is written, whatever else is configured."""
     return settings.folder / "alerts.log"
@@ -83,19 +96,24 @@ def tell(settings: AlertSettings, alerts: Iterable[Alert], now: datetime) -> lis
 
     Returns:
         Those that are new.
+
+    Raises:
+        UnwrittenError: they could not be written; channels were told directly, once by a process.
     """
     wanted = list(alerts)
     if not wanted:
         return []
-    with _remembered(settings, now) as memory:
+    with _told_directly_if_unwritten(settings, wanted), _remembered(settings, now) as memory:
         return _tell(settings, memory, wanted, now)
 
 
 def tell_of_checks(settings: AlertSettings, end: RunEnd, now: datetime) -> list[Alert]:
     """Tell of checks that pass no longer, or are worse than in the run before; see `tell`."""
-    with _remembered(settings, now) as memory:
+    found: list[Alert] = []
+    with _told_directly_if_unwritten(settings, found), _remembered(settings, now) as memory:
         alert = failed_checks(end, memory.wrong)
-        told = _tell(settings, memory, [alert] if alert else [], now)
+        found += [alert] if alert else []
+        told = _tell(settings, memory, found, now)
         memory.wrong = {check.name: check.found for check in end.checks}
     return told
 
@@ -135,28 +153,41 @@ def deliver(
                     reason = None
                     break
         gives_up = owed.channel not in settings.channels or now - owed.since >= _GIVE_UP_AFTER
-        if reason is None or gives_up:
-            with _remembered(settings, now) as memory:
-                memory.owed = [
-                    other
-                    for other in memory.owed
-                    if (other.alert.key, other.channel) != (owed.alert.key, owed.channel)
-                ]
+        if reason is None:
+            _unnoted.add(owed.delivery(settings))
+        # What cannot be noted stays owed, and must not keep others from being told.
+        with suppress(OSError):
+            if reason is None or gives_up:
+                with _remembered(settings, now) as memory:
+                    memory.owed = [
+                        other
+                        for other in memory.owed
+                        if other.delivery(settings) != owed.delivery(settings)
+                    ]
+                _unnoted.discard(owed.delivery(settings))
         if reason is not None:
             failures.append(Undelivered(owed.channel, reason, gives_up))
-            _log(settings, now, f"NOT DELIVERED {failures[-1]} ({owed.alert.key})")
+            with suppress(OSError):
+                _log(settings, now, f"NOT DELIVERED {failures[-1]} ({owed.alert.key})")
     return failures
 
 
 def _take_due(settings: AlertSettings, now: datetime) -> Sequence[_Owed]:
     """What is due; nobody else takes it before the next attempt is, which is noted in advance."""
-    with _remembered(settings, now) as memory:
-        due = [owed for owed in memory.owed if owed.not_before <= now]
-        for owed in due:
-            pause = min(timedelta(minutes=2 ** min(owed.attempts, 6)), _LONGEST_PAUSE)
-            owed.attempts += 1
-            owed.not_before = now + pause
-        return [owed.model_copy() for owed in due]
+    due: list[_Owed] = []
+    # Where nothing can be noted, it is delivered all the same.
+    with suppress(OSError), _remembered(settings, now) as memory:
+        memory.owed = [owed for owed in memory.owed if owed.delivery(settings) not in _unnoted]
+        for owed in memory.owed:
+            if owed.since > now:  # the clock was set back
+                owed.since = owed.not_before = now
+        due = [owed.model_copy() for owed in memory.owed if owed.not_before <= now]
+        for owed in memory.owed:
+            if owed.not_before <= now:
+                pause = min(timedelta(minutes=2 ** min(owed.attempts, 6)), _LONGEST_PAUSE)
+                owed.attempts += 1
+                owed.not_before = now + pause
+    return due
 
 
 def _tell(
@@ -171,16 +202,56 @@ def _tell(
         memory.owed += [
             _Owed(alert=alert, channel=channel, since=now, not_before=now)
             for channel in settings.channels
+            if (settings.folder, alert.key, channel) not in _unnoted
         ]
         new.append(alert)
     return new
 
 
+@contextmanager
+def _told_directly_if_unwritten(settings: AlertSettings, alerts: Sequence[Alert]) -> Iterator[None]:
+    """Deliver alerts past the log and the memory if these cannot be written in a block."""
+    try:
+        yield
+    except OSError as error:
+        told = _deliver_directly(settings, alerts)
+        raise UnwrittenError(
+            error.errno,
+            f"{settings.folder} cannot be written ({error.strerror or type(error).__name__}); "
+            f"{'; '.join(told) if told else 'nobody was told'}",
+        ) from error
+
+
+def _deliver_directly(settings: AlertSettings, alerts: Sequence[Alert]) -> list[str]:
+    """Try every channel once for what was not told before; says by channel what came of it."""
+    from orchestration.alerting.channels import NotDelivered, send
+
+    known: Mapping[str, datetime] = {}
+    with suppress(OSError, ValidationError):
+        known = _Memory.model_validate_json(_memory_file(settings).read_bytes()).told
+    said: list[str] = []
+    for alert in alerts:
+        for channel in settings.channels:
+            delivery = (settings.folder, alert.key, channel)
+            if alert.key in known or delivery in _unnoted:
+                continue
+            try:
+                send(channel, settings, alert)
+            except NotDelivered as error:
+                said.append(f"not delivered by {channel} ({error})")
+            else:
+                _unnoted.add(delivery)
+                said.append(f"delivered directly by {channel}")
+    return said
+
+
 def _log(settings: AlertSettings, now: datetime, line: str) -> None:
     """Append one line, on disk before anything else happens."""
     descriptor = os.open(log_file(settings), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    left = f"{now.isoformat(timespec='seconds')} {line}\n".encode()
     try:
-        os.write(descriptor, f"{now.isoformat(timespec='seconds')} {line}\n".encode())
+        while left:  # a disk that has become full takes the beginning and says nothing
+            left = left[os.write(descriptor, left) :]
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

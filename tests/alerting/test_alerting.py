@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import stat
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from orchestration.alerting import (
     Alert,
     FailedCheck,
     RunEnd,
+    UnwrittenError,
     deliver,
     failed_run,
     killed_run,
@@ -238,6 +240,87 @@ def test_a_damaged_memory_is_begun_anew_and_said(tmp_path: Path) -> None:
 
     assert "cannot be read" in log_lines(own)[0]
     assert tell(own, [ALERT], NOW) == []
+
+
+def test_an_alert_that_no_disk_takes_reaches_every_channel_once(
+    tmp_path: Path, web: Web, mailbox: Mailbox
+) -> None:
+    own = with_mail(tmp_path, mailbox, webhook=web.address)
+    own.folder.mkdir()
+    log_file(own).symlink_to("/dev/full")
+
+    for minute in range(3):
+        with pytest.raises(UnwrittenError) as error:
+            tell(own, [ALERT], NOW + minute * MINUTE)
+        told = "delivered directly by webhook; delivered directly by e-mail"
+        assert (told if minute == 0 else "nobody was told") in str(error.value)
+    assert (len(web.got), len(mailbox.got)) == (1, 1)
+
+    # There is room again: what was delivered is noted, and not delivered once more.
+    log_file(own).unlink()
+    assert tell(own, [ALERT], NOW + 5 * MINUTE) == [ALERT]
+    assert deliver(own, NOW + 5 * MINUTE) == []
+    assert (len(web.got), len(mailbox.got)) == (1, 1)
+    assert len(log_lines(own)) == 1
+    assert tell(own, [ALERT], NOW + 6 * MINUTE) == []
+
+
+def test_on_a_full_disk_only_what_was_not_taken_is_delivered_later(
+    tmp_path: Path, web: Web, mailbox: Mailbox
+) -> None:
+    own = with_mail(tmp_path, mailbox, webhook=web.address)
+    own.folder.mkdir()
+    log_file(own).symlink_to("/dev/full")
+    web.status = 500
+    with pytest.raises(UnwrittenError, match=r"not delivered by webhook \(HTTP 500\)"):
+        tell(own, [ALERT], NOW)
+
+    log_file(own).unlink()
+    web.status = 200
+    tell(own, [ALERT], NOW)
+    deliver(own, NOW)
+
+    assert (len(web.got), len(mailbox.got)) == (1, 1)
+
+
+def test_a_memory_that_no_disk_takes_keeps_nobody_from_being_told(
+    tmp_path: Path, web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = with_web(tmp_path, web)
+    tell(own, [ALERT], NOW)  # and owed, when the disk becomes full
+    worse = FailedCheck("volume", is_error=True)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("orchestration.alerting.outbox.write_file", full)
+        for _ in range(2):
+            with pytest.raises(UnwrittenError):
+                tell_of_checks(own, RunEnd("2", succeeded=True, checks=[worse]), NOW)
+            # What was told before is no news.
+            assert tell(own, [ALERT], NOW) == []
+            assert deliver(own, NOW) == []
+        assert [body["text"].splitlines()[0] for body in web.got] == [
+            "northstar: 1 check warns",
+            "northstar: a run failed",
+        ]
+
+    tell_of_checks(own, RunEnd("2", succeeded=True, checks=[worse]), NOW + MINUTE)
+    assert deliver(own, NOW + MINUTE) == []
+    assert len(web.got) == 2
+
+
+def test_what_is_owed_does_not_wait_for_a_clock_that_was_set_back(tmp_path: Path, web: Web) -> None:
+    own = with_web(tmp_path, web)
+    web.status = 500
+    tell(own, [ALERT], NOW)
+    deliver(own, NOW)
+    web.status = 200
+
+    deliver(own, NOW - timedelta(days=3))
+
+    assert len(web.got) == 1
 
 
 def checks(**found: float) -> RunEnd:

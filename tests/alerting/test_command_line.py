@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,3 +87,23 @@ def test_what_keeps_alerts_from_being_told_hides_no_error_and_changes_no_exit_co
     log = tmp_path / "alerts" / "alerts.log"
     assert "LockedError" in log.read_text()
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
+
+
+def test_a_full_disk_reaches_a_person(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of all failures it is the one that nothing can be written about."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(cli, "is_vacant", full)
+    (tmp_path / "alerts").mkdir()
+    (tmp_path / "alerts" / "alerts.log").symlink_to("/dev/full")
+
+    assert cli.main(["run"]) == 1
+
+    (body,) = web.got
+    assert "- DiskFullError" in body["text"]
+    told = capsys.readouterr().err
+    assert "cannot be written (No space left on device); delivered directly by webhook." in told
