@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 import pytest
+import yaml
 from dagster import DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 
@@ -20,6 +22,7 @@ from orchestration.errors import NorthstarError, PublishingError
 from orchestration.loading.checks import Volume
 from orchestration.publishing import Fingerprint, publications
 from orchestration.settings import REPOSITORY, Settings
+from orchestration.watching import newest_exports
 from tests.alerting.servers import Web, web_server
 
 QUOTES = "could not convert 'anna.b@example.org'"
@@ -184,6 +187,58 @@ def test_a_failure_that_nobody_could_write_down_is_told_when_it_can_be(
     assert len(web.got) == 1
 
 
+def test_runs_that_nobody_could_write_down_reach_a_person_all_the_same(
+    web: Web, instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    cursor = tick(instance).cursor
+    (tmp_path / "alerts").mkdir(exist_ok=True)
+    (tmp_path / "alerts" / "alerts.log").symlink_to("/dev/full")
+    for _ in range(2):
+        fail(instance)
+    for _ in range(2):
+        with pytest.raises(OSError, match="cannot be written"):
+            tick(instance, cursor)
+    assert len(web.got) == 2
+
+    (tmp_path / "alerts" / "alerts.log").unlink()
+    tick(instance, cursor)
+
+    assert len(web.got) == 2
+    assert len((tmp_path / "alerts" / "alerts.log").read_text().splitlines()) == 2
+
+
+def test_checks_are_told_although_the_clock_was_set_back(
+    web: Web, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cursor = tick(instance).cursor
+    check_volume(instance, 1000)
+    cursor = tick(instance, cursor).cursor
+    now = datetime.now(UTC) - timedelta(days=3)
+    # How Dagster dates runs, and their events.
+    monkeypatch.setattr(
+        "dagster._core.storage.runs.sql_run_storage.get_current_datetime", lambda: now
+    )
+    monkeypatch.setattr("time.time", now.timestamp)
+
+    check_volume(instance, 100)
+    newest = instance.get_run_records(limit=1)[0]
+    assert newest.update_timestamp < datetime.now(UTC) - timedelta(days=2)
+    tick(instance, cursor)
+
+    (lines,) = texts(web)
+    assert lines[0] == "northstar: 1 check warns"
+
+
+def test_an_event_log_that_was_begun_anew_is_followed_from_its_newest_run(
+    web: Web, instance: dg.DagsterInstance
+) -> None:
+    fail(instance)
+
+    assert tick(instance, "1000000").cursor == tick(instance, "1764360000.25").cursor
+
+    assert len(web.got) == 1
+
+
 def test_runs_that_ended_between_two_ticks_are_all_told(
     web: Web, instance: dg.DagsterInstance
 ) -> None:
@@ -236,8 +291,10 @@ def test_a_killed_run_reaches_a_person_before_another_one_starts(
     assert lines[0] == "northstar: a run was killed, nothing new was published"
 
 
-def publish(settings: Settings, as_of: date, asked: date | None = None) -> None:
-    """Leave a publication without tables."""
+def publish(
+    settings: Settings, as_of: date, asked: date | None = None, *tables: publications.PublishedTable
+) -> None:
+    """Leave a publication, of whose tables the manifest alone knows."""
     folder = publications.publications_folder(settings) / "one"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / publications.DATABASE_FILE).touch()
@@ -250,7 +307,7 @@ def publish(settings: Settings, as_of: date, asked: date | None = None) -> None:
         duckdb_version="2",
         fingerprint=Fingerprint(landing="", contracts="", dbt="", settings="", as_of=asked),
         content="",
-        tables=(),
+        tables=tables,
     )
     publications.manifest_file(folder).unlink(missing_ok=True)
     publications.manifest_file(folder).write_text(publication.model_dump_json())
@@ -280,3 +337,43 @@ def test_stale_exports_reach_a_person_once(
     publish(settings, today - timedelta(days=7))
     tick(instance)
     assert len(web.got) == 1
+
+
+def publish_files(settings: Settings, newest: dict[str, datetime]) -> None:
+    """Leave a publication with the list of files, in the columns and types of its contract."""
+    files = publications.PublishedTable(relation="ops.loaded_files", rows=9, checksum="")
+    publish(settings, date(2026, 3, 1), date(2026, 3, 1), files)
+    described = REPOSITORY / "dbt_project" / "models" / "marts" / "ops" / "loaded_files.yml"
+    (model,) = yaml.safe_load(described.read_text())["models"]
+    columns = ", ".join(f"{column['name']} {column['data_type']}" for column in model["columns"])
+    folder = publications.publications_folder(settings) / "one"
+    (folder / publications.DATABASE_FILE).unlink()
+    with duckdb.connect(str(folder / publications.DATABASE_FILE)) as writer:
+        writer.execute(f"create schema ops; create table ops.loaded_files ({columns})")
+        for number, (source, at) in enumerate(newest.items()):
+            for path, moment in (("older", datetime(2026, 1, 1)), ("newest", at), ("none", None)):
+                writer.execute(
+                    "insert into ops.loaded_files by name select $1 as path, $2 as source, "
+                    "$3::timestamp as newest_export_at",
+                    [f"{path} {number}", source, moment],
+                )
+
+
+def test_the_newest_exports_are_those_of_the_published_list_of_files(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("NORTHSTAR_DATA_DIR", str(tmp_path))
+    settings = Settings()
+    publish_files(
+        settings,
+        {
+            "amplitude_events": datetime(2026, 2, 27, 23),
+            "zendesk_tickets": datetime(2026, 2, 28, 4, 30),
+            "surveys": datetime(2026, 2, 1),
+        },
+    )
+
+    assert newest_exports(settings) == {
+        "Amplitude": datetime(2026, 2, 27, 23, tzinfo=UTC),
+        "Zendesk": datetime(2026, 2, 28, 4, 30, tzinfo=UTC),
+    }

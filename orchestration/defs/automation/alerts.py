@@ -7,19 +7,18 @@ until it is taken, and told once, also when both sensors and the command line se
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from functools import partial
 
 import dagster as dg
-from dagster import DagsterEventType, DagsterRunStatus, RunRecord
+from dagster import DagsterEventType, DagsterRunStatus
 from dagster_shared.error import SerializableErrorInfo
 
-from orchestration.alerting import FailedCheck, RunEnd
+from orchestration.alerting import Alert, FailedCheck, RunEnd
 from orchestration.defs.ingestion.checks import raw_checks
 from orchestration.settings import read_settings
 from orchestration.watching import deliver_alerts, tell_of_run, tell_of_what_is_wrong
 
 _MOST_RUNS = 50
-_ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE]
 _ABOUT = {spec.key: spec.description or "" for spec in raw_checks.check_specs}
 
 
@@ -48,17 +47,22 @@ def alerts(context: dg.SensorEvaluationContext) -> dg.SensorResult:
 
     The cursor moves once everything is in the log of alerts.
     """
-    ended = list(_ended_since(context.instance, context.cursor))
-    told = [
-        alert
-        for record in ended
-        for alert in tell_of_run(end_of(context.instance, record.dagster_run.run_id))
+    ended, cursor = _ended_since(context.instance, context.cursor)
+    told: list[Alert] = []
+    unwritten: OSError | None = None
+    tells: list[Callable[[], list[Alert]]] = [
+        partial(tell_of_run, end_of(context.instance, run_id)) for run_id in ended
     ]
-    told += tell_of_what_is_wrong(read_settings())
+    tells.append(partial(tell_of_what_is_wrong, read_settings()))
+    for tell in tells:
+        try:
+            told += tell()
+        except OSError as error:
+            # What cannot be written must not keep the others from being told.
+            unwritten = unwritten or error
     undelivered = _deliver(context.log.warning)
-    cursor = context.cursor
-    if ended:
-        cursor = str(max(record.update_timestamp.timestamp() for record in ended))
+    if unwritten is not None:
+        raise unwritten
     reason = "; ".join(alert.lines[0] for alert in told) or "Nothing is wrong that was not told."
     return dg.SensorResult(
         skip_reason=f"{reason}{f' {undelivered} not delivered.' if undelivered else ''}",
@@ -95,19 +99,34 @@ def end_of(instance: dg.DagsterInstance, run_id: str) -> RunEnd:
     )
 
 
-def _ended_since(instance: dg.DagsterInstance, cursor: str | None) -> Iterator[RunRecord]:
-    """Runs that ended since, oldest first; at the first tick the newest one."""
-    if cursor is None:
-        yield from instance.get_run_records(dg.RunsFilter(statuses=_ENDED), limit=1)
-        return
-    # Two runs may have ended in one instant. What is seen again is not told again.
-    since = datetime.fromtimestamp(float(cursor) - 0.001, UTC)
-    yield from instance.get_run_records(
-        dg.RunsFilter(statuses=_ENDED, updated_after=since),
-        limit=_MOST_RUNS,
-        order_by="update_timestamp",
-        ascending=True,
-    )
+def _ended_since(instance: dg.DagsterInstance, cursor: str | None) -> tuple[list[str], str | None]:
+    """Runs that ended since, oldest first, and the new cursor; at the first tick the newest one.
+
+    The cursor is a number of Dagster's event log, which goes forward even when the clock does not.
+    """
+    newest = max((_ends(instance, ascending=False, limit=1)), default=None)
+    if newest is None:
+        return [], cursor or "0"
+    # Another form was a time once; and a log that was begun anew counts from 1 again.
+    since = int(cursor) if cursor is not None and cursor.isdecimal() else None
+    if since is None or since > newest[0]:
+        return [newest[1]], str(newest[0])
+    found = sorted(_ends(instance, ascending=True, limit=_MOST_RUNS, after=since))[:_MOST_RUNS]
+    return [run_id for _, run_id in found], str(found[-1][0]) if found else cursor
+
+
+def _ends(
+    instance: dg.DagsterInstance, *, ascending: bool, limit: int, after: int | None = None
+) -> Iterator[tuple[int, str]]:
+    """Number and run of the ends of runs in the event log, so many of each kind."""
+    for kind in (DagsterEventType.RUN_SUCCESS, DagsterEventType.RUN_FAILURE):
+        records = instance.fetch_run_status_changes(
+            dg.RunStatusChangeRecordsFilter(kind, after_storage_id=after),
+            limit=limit,
+            ascending=ascending,
+        )
+        for record in records.records:
+            yield record.storage_id, record.event_log_entry.run_id
 
 
 def _failed_check(evaluation: dg.AssetCheckEvaluation) -> FailedCheck:
