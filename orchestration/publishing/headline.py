@@ -114,9 +114,9 @@ def render_headline(figures: Headline, path: Path) -> Group:
     table = Table(show_header=False, box=None, padding=(0, 2))
     for label, value, note in _lines(figures):
         table.add_row(label, Text(value, style="bold"), Text(note, style="dim"))
-    table.add_row("Published file", Text(str(path), style="bold"))
-    # Not in the table: it would leave the notes no room.
-    return Group(table, *_head(figures))
+    # Not in the table: they would leave the notes no room, and the table would cut the path.
+    file = Text("  Published file      ").append(str(path), "bold")
+    return Group(table, file, *_head(figures))
 
 
 def _lines(figures: Headline) -> list[tuple[str, str, str]]:

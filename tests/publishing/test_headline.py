@@ -180,6 +180,22 @@ def test_the_figures_are_told_with_goal_interval_and_path(make_file: MakeFile) -
     assert "data/published/northstar.duckdb" in text
 
 
+def test_a_path_is_told_whole_and_leaves_the_figures_their_room() -> None:
+    path = Path("/srv/a-school/northstar/data/published/northstar.duckdb")
+    figures = replace(EMPTY, retention=Share(924, 4514))
+    console = Console(width=80, no_color=True)
+    with console.capture() as captured:
+        console.print(render_headline(figures, path))
+
+    lines = captured.get().splitlines()
+    assert lines[-1] == f"  Published file      {path}"
+    assert "924 of 4,514 learners in complete cohorts" in lines[-2]
+
+    with console.capture() as captured:
+        console.print(render_headline(figures, path / ("x" * 100)))
+    assert str(path / ("x" * 100)) in captured.get().replace("\n", "")
+
+
 def test_scores_are_rounded_once_half_away_from_zero() -> None:
     for sums, shown in ((Nps(5, 0, 3), "25 ["), (Nps(1, 7, 0), "13 ["), (Nps(0, 7, 1), "-13 [")):
         text = _text(Headline(as_of=None, outcomes=None, goal=None, nps=sums, retention=None))
