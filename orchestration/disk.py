@@ -33,8 +33,13 @@ def disk_full(error: BaseException, settings: Settings) -> DiskFullError | None:
     )
 
 
+def words_of_a_full_disk(text: str) -> str | None:
+    """The words in a text that tell of a full disk, in lower case; none if there are none."""
+    folded = text.lower()
+    return next((words for words in _WORDS if words in folded), None)
+
+
 def _is_of_a_full_disk(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno in _ERRNOS:
         return True
-    told = str(error).lower()
-    return any(words in told for words in _WORDS)
+    return words_of_a_full_disk(str(error)) is not None

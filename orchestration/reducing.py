@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from orchestration.disk import words_of_a_full_disk
+
 # What dbt writes above an error of a node.
 _HEADING = re.compile(r"\A\s*(?P<kind>[A-Z][a-z]+ Error)(?: in [^\n]*)?\n\s*")
 _KIND = re.compile(r"[A-Z][A-Za-z]*(?: [A-Za-z]+){0,3} Error(?=: )")
@@ -28,13 +30,19 @@ def reduced(error: BaseException | str) -> str:
     heading = _HEADING.match(text)
     said = text if heading is None else text[heading.end() :]
     found = _KIND.match(said.lstrip())
+    if found is not None and found.group() in _TOLD:
+        return _in_one_line(_EXCERPT.sub("", said))
+    if found is None and heading is not None and heading["kind"] in _TOLD_OF_DBT:
+        return f"{heading['kind']}: {_in_one_line(said)}"
     if found is not None:
         kind = found.group()
-        return _in_one_line(_EXCERPT.sub("", said)) if kind in _TOLD else kind
-    if heading is not None:
+    elif heading is not None:
         kind = heading["kind"]
-        return f"{kind}: {_in_one_line(said)}" if kind in _TOLD_OF_DBT else kind
-    return "an error of an unknown kind" if isinstance(error, str) else type(error).__name__
+    else:
+        kind = "an error of an unknown kind" if isinstance(error, str) else type(error).__name__
+    # Whoever fails for lack of space, such as a commit, says so somewhere in the text.
+    full = words_of_a_full_disk(said)
+    return kind if full is None else f"{kind}: {full}"
 
 
 def _in_one_line(text: str) -> str:

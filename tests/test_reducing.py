@@ -62,9 +62,24 @@ def test_an_error_without_a_kind_is_told_by_its_class() -> None:
     assert reduced(ValueError(ADDRESS)) == "ValueError"
 
 
-def test_a_full_disk_is_still_found_in_what_is_told() -> None:
-    said = (
-        "Runtime Error in model odd (models/odd.sql)\n"
-        '  IO Error: Could not write file "w.duckdb": No space left on device'
-    )
-    assert disk_full(TransformError(reduced(said)), Settings()) is not None
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            'IO Error: Could not write file "w.duckdb": No space left on device',
+            'IO Error: Could not write file "w.duckdb": No space left on device',
+        ),
+        (
+            "TransactionContext Error: Failed to commit: anna@example.org: File too large",
+            "TransactionContext Error: file too large",
+        ),
+        (
+            'FATAL Error: Failed: database has been invalidated. Original error: "no space left on '
+            'device"',
+            "FATAL Error: no space left on device",
+        ),
+    ],
+)
+def test_a_full_disk_is_still_found_in_what_is_told(said: str, told: str) -> None:
+    assert reduced(f"Runtime Error in model odd (models/odd.sql)\n  {said}") == told
+    assert disk_full(TransformError(told), Settings()) is not None
