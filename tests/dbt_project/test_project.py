@@ -58,6 +58,26 @@ def _refuse_twins(node: yaml.Node | None, path: Path) -> None:
             _refuse_twins(value, path)
 
 
+def test_variables_are_by_default_what_the_definitions_say() -> None:
+    """Another default is another figure: it is decided, written down and then changed here."""
+    variables = yaml.safe_load((DBT_PROJECT_DIR / "dbt_project.yml").read_text())["vars"]
+    documented = {
+        "reporting_timezone": "Europe/Paris",
+        "week_start": "monday",
+        "as_of": None,
+        "grace_period_days": 7,
+        "min_at_risk": 10,
+        "suppress_below": 10,
+        "attribution_lookback_days": 90,
+        "small_group": 30,
+        "asked_again_days": 90,
+        "full_time_hours": 35,
+        "outcome_development_months": 24,
+        "forecast_min_years": 3,
+    }
+    assert {name: variables.get(name, "missing") for name in documented} == documented
+
+
 def test_every_mart_has_a_test_of_its_key(manifest: Any) -> None:
     tested = {
         node.attached_node
