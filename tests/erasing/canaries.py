@@ -78,6 +78,11 @@ class Person:
 ANN = Person("ann", 11)
 BEN = Person("ben", 22)
 PEOPLE = (ANN, BEN)
+# Is in what Ann and Ben are not in, and in names of fields and events; nobody erases her.
+CAT = Person("cat", 33)
+# Is in names of files alone, which the ledger in the warehouse has to keep.
+DEE = Person("dee", 44)
+EVERYBODY = (*PEOPLE, CAT, DEE)
 EVERYBODY_ELSE = range(1, 13)
 
 
@@ -388,9 +393,141 @@ def surveys() -> dict[str, bytes]:
     }
 
 
+def _broken(good: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """A row whose id is none, and one that is cut off."""
+    return dict(good) | {"id": CAT.email}, json.dumps(good)[:-7]
+
+
+def elsewhere() -> dict[str, bytes]:
+    """The sources that Ann and Ben are not in, and what is broken in the others."""
+    at = {"created_at": "2025-05-01T10:00:00Z", "updated_at": "2025-05-02T10:00:00Z"}
+    name = CAT.word("name", "zendesk")
+    good: dict[str, dict[str, Any]] = {
+        "organizations": {"id": 1, "name": name, "notes": CAT.email, **at},
+        "ticket_metric_events": {
+            "id": 2,
+            "ticket_id": CAT.ticket,
+            "metric": "reply_time",
+            "instance_id": 1,
+            "type": "apply_sla",
+            "time": at["created_at"],
+            "sla": {"target": 60, "policy": {"id": 3, "title": f"{name} {CAT.phone}"}},
+        },
+        "sla_policies": {
+            "id": 3,
+            "title": "Paid first",
+            "description": f"{name} {CAT.email}",
+            "policy_metrics": [{"priority": "high", "metric": "reply_time", "target": 60}],
+            **at,
+        },
+        "schedules": {"id": 4, "name": name, "time_zone": "Paris", "intervals": [], **at},
+        "holidays": {
+            "id": 5,
+            "schedule_id": 4,
+            "name": f"{name} {CAT.phone}",
+            "start_date": "2025-12-24",
+            "end_date": "2025-12-24",
+        },
+        "ticket_audits": {
+            "id": 6,
+            "ticket_id": CAT.ticket,
+            "author_id": CAT.zendesk,
+            "metadata": {"system": {"ip_address": CAT.address, "client": CAT.device}},
+            "events": [{"id": 1, "type": "Comment", "body": CAT.word("comment", "audit")}],
+            **at,
+        },
+        "ticket_events": {
+            "id": 7,
+            "ticket_id": CAT.ticket,
+            "updater_id": CAT.zendesk,
+            "timestamp": 1_746_100_000,
+            "child_events": [{"id": 4, "event_type": "Comment", "body": CAT.email}],
+            **at,
+        },
+        "satisfaction_ratings": {
+            "id": 8,
+            "ticket_id": CAT.ticket,
+            "score": "good",
+            "comment": CAT.word("comment", "rating"),
+            **at,
+        },
+        "calls": {"id": 9, "phone_number": CAT.phone, "direction": "inbound", **at},
+        "legs": {"id": 10, "call_id": 9, "type": "agent", "note": name, **at},
+    }
+    head = (
+        "Response ID,Invited on,Status,Answered at (UTC),Learner number,E-mail,Language,"
+        "How likely are you to recommend the school? (0-10),Comment,What changed?,Since when?,"
+        "Did the school help?,Would it have happened without the school?,"
+        '"Have you looked for work since you graduated, or found some?",'
+        '"Your income a year, before (EUR)","Your income a year, now (EUR)",'
+        '"Hours a week, before","Hours a week, now",'
+        f"Has your professional situation changed since last year?,Of {CAT.email}\n"
+    )
+    answered = f"2025-05-01,answered,2025-05-02 10:00:00,{CAT.user},{CAT.email},fr,9,"
+    alumni = [
+        f"a1,{answered}{CAT.word('comment', 'alumni')},{CAT.email},01/06/2024,Yes,No,Yes,"
+        f"20000,30000,35,35,Yes,{CAT.phone}\n",
+        f"a2,2025-05-01,answered,{CAT.word('name', 'when')},{CAT.user},{CAT.email}"
+        ",fr,9,,,,,,,,,,,No,\n",
+        f'a3,{answered}"{CAT.word("comment", "open")},,,,,,,,,,No,\n',
+    ]
+    contracts = (
+        "N° de contrat;Signé le;N° d'apprenant;E-mail de l'apprenant;Type de contrat;Début;"
+        "Signé par\n"
+        f"{CAT.word('name', 'contract')};01/05/2025;{CAT.user};{CAT.email};CDI;01/06/2024;{name}\n"
+        f"c2;{CAT.word('name', 'signed')};{CAT.user};{CAT.email};CDI;01/06/2024;{CAT.phone}\n"
+    )
+    coaches = (
+        "Entry,Entered at,Learner number,Learner e-mail,Kind,Outcome,Outcome date,"
+        "Learner credits the school,Would not have happened without the training,Notes\n"
+        f"k1,{CAT.word('name', 'entered')},{CAT.user},{CAT.email},outcome,New job,2024-06-01,,,\n"
+        f"k2,02/05/2025 10:00,{CAT.user},{CAT.email},{CAT.phone}\n"
+        f'k3,02/05/2025 10:00,"{CAT.user},{CAT.email},outcome,New job,2024-06-01,,,\n'
+    )
+    return {
+        **{f"zendesk/{name}_cat.json": _lines(row, *_broken(row)) for name, row in good.items()},
+        "surveys/alumni_survey_2025.csv": (head + "".join(alumni)).encode(),
+        "contracts/contracts_1.csv": contracts.encode("latin-1"),
+        "coaches/coach_entries_2.csv": coaches.encode(),
+    }
+
+
+def names() -> dict[str, bytes]:
+    """An address and a number as names: of events, properties, plans, projects and files."""
+    digits = CAT.phone.removeprefix("+")
+    named: list[dict[str, Any]] = [
+        {"event_type": f"mail to {CAT.email}"},
+        {"event_type": f"call {CAT.phone}"},
+        {"app": digits},
+        {"event_properties": {CAT.email: 1, f"of {CAT.phone}": {CAT.email: 1}}},
+        {"user_properties": {"plan": f"{CAT.email} monthly", CAT.email: 1, digits: 1}},
+        {"user_properties": {"plan": digits}, CAT.email: 1},
+    ]
+    # So many that of all files this one is looked into for properties.
+    events = [event(CAT, n, **named[n % len(named)]) for n in range(100, 130)]
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as output:
+        output.writestr(f"{DEE.email}/100042_2025-05-06_10#0.json", _lines(event(CAT, 7), "{"))
+    header = surveys()["surveys/nps_quarterly_1.csv"].splitlines(keepends=True)[0]
+    row = f",01.05.2025 10:00,{CAT.email},Spark,c1,en,E-mail,9,{CAT.word('comment', 'file')},\n"
+    return {
+        "amplitude/100042_2025-05-05_10#0.json": _lines(*events),
+        f"amplitude/of {DEE.phone}/{DEE.email}.zip": archive.getvalue(),
+        f"surveys/nps_quarterly_{DEE.email}.csv": header + b"n1" + row.encode() + b"n2,never\n",
+        f"surveys/nps_quarterly_{DEE.phone}.csv": header + b"n3" + row.encode(),
+        f"surveys/nps_quarterly_copy of {DEE.email}.csv": header + b"n3" + row.encode(),
+        f"papers/{DEE.email} {DEE.phone}.docx": CAT.email.encode(),
+    }
+
+
+def everything() -> dict[str, bytes]:
+    """All exports, by their paths in the landing folder."""
+    return {**amplitude(), **zendesk(), **surveys(), **elsewhere(), **names()}
+
+
 def plant(landing: Path, files: Mapping[str, bytes] | None = None) -> None:
     """Write the exports."""
-    for name, content in (files or {**amplitude(), **zendesk(), **surveys()}).items():
+    for name, content in (files or everything()).items():
         path = landing / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
@@ -412,13 +549,20 @@ def forms(text: str) -> set[bytes]:
     return found
 
 
-_WORDS = {form.lower() for form in forms(MARK)}
-_NUMBERS = {
-    form.lower()
-    for person in PEOPLE
-    for number in person.numbers
-    for form in (*forms(number), *forms(" ".join(re.findall("..?", number))))
-}
+WORDS = {form.lower() for form in forms(MARK)}
+
+
+def numbers_of(*people: Person) -> set[bytes]:
+    """Numbers and addresses of people, also as pairs of digits, in all encodings."""
+    return {
+        form.lower()
+        for person in people
+        for number in person.numbers
+        for form in (*forms(number), *forms(" ".join(re.findall("..?", number))))
+    }
+
+
+NUMBERS = numbers_of(*EVERYBODY)
 _AROUND = 60
 
 
@@ -426,7 +570,7 @@ def find_in_bytes(content: bytes, words: set[bytes] | None = None) -> set[str]:
     """What stands around each canary in some bytes; also within gzip and zlib streams in them."""
     found: set[str] = set()
     folded = content.lower()
-    for form in (_WORDS | _NUMBERS) if words is None else words:
+    for form in (WORDS | NUMBERS) if words is None else words:
         position = folded.find(form)
         while position >= 0:
             around = content[position : position + len(form) + _AROUND]
