@@ -14,10 +14,20 @@ from pathlib import Path
 
 from orchestration.settings import Settings
 
+# The runs that this process shows to be alive.
+_shown: set[str] = set()
+
 
 @contextmanager
 def alive(settings: Settings, run_id: str) -> Iterator[None]:
-    """Show that a run is alive for the time of a block."""
+    """Show that a run is alive for the time of a block; within another such block it does nothing.
+
+    Whoever has Dagster note the run's beginning or end does so within: a kill right after the one,
+    or right before the other, leaves a sign, too.
+    """
+    if run_id in _shown:
+        yield
+        return
     path = _sign_of_life(settings, run_id)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Locked before it gets its name: nobody may find it unlocked while the run is alive.
@@ -26,8 +36,10 @@ def alive(settings: Settings, run_id: str) -> Iterator[None]:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         draft.replace(path)
+        _shown.add(run_id)
         yield
     finally:
+        _shown.discard(run_id)
         path.unlink(missing_ok=True)
         os.close(descriptor)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from orchestration.display import Display
 from orchestration.errors import NorthstarError, PublishingError, behind
 from orchestration.home import prepare_home
-from orchestration.liveness import leave_for_dead
+from orchestration.liveness import alive, leave_for_dead
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
@@ -78,12 +78,13 @@ def rebuild(
         job = defs().resolve_job_def("rebuild")
         instance.add_event_listener(run_id, _Narrator(display).hear)
         try:
-            job.execute_in_process(
-                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-                instance=instance,
-                run_id=run_id,
-                tags={".dagster/repository": "__repository__@northstar", **(tags or {})},
-            )
+            with alive(settings, run_id):
+                job.execute_in_process(
+                    run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                    instance=instance,
+                    run_id=run_id,
+                    tags={".dagster/repository": "__repository__@northstar", **(tags or {})},
+                )
         except DagsterExecutionInterruptedError:
             raise KeyboardInterrupt from None
         except Exception as error:

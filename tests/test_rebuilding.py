@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import gc
+import io
+from pathlib import Path
+from typing import Any
 
+import dagster as dg
 import pytest
+from rich.console import Console
 
+import orchestration.definitions
+from orchestration.display import Display
 from orchestration.errors import LandingError
-from orchestration.rebuilding import _few_collections, _in_one_sentence
+from orchestration.liveness import alive, dead_runs
+from orchestration.rebuilding import _few_collections, _in_one_sentence, rebuild
+from orchestration.settings import Settings
 
 
 def test_python_collects_as_before_afterwards() -> None:
@@ -26,3 +35,46 @@ def test_an_error_that_stands_behind_itself_is_told_and_does_not_hang() -> None:
     assert _in_one_sentence(first) is first
     second.__cause__ = LandingError("is not there")
     assert str(_in_one_sentence(first)) == "is not there"
+
+
+def test_a_run_is_alive_from_dagsters_first_word_of_it_to_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in between without a sign, it would count as running for ever."""
+    monkeypatch.setenv("NORTHSTAR_DATA_DIR", str(tmp_path))
+    settings = Settings()
+
+    @dg.op
+    def step() -> None:
+        with alive(settings, "a run"):
+            pass
+
+    @dg.job
+    def rebuild_job() -> None:
+        step()
+
+    job = dg.Definitions(jobs=[dg.JobDefinition(name="rebuild", graph_def=rebuild_job.graph)])
+    monkeypatch.setattr(orchestration.definitions, "defs", lambda: job)
+    said = {}
+    handle, add = dg.DagsterInstance.handle_new_event, dg.DagsterInstance.add_run
+
+    def has_sign() -> bool:
+        return (settings.lock.parent / "runs" / "a run.alive").exists() and not dead_runs(settings)
+
+    def hear(self: dg.DagsterInstance, event: Any, **options: Any) -> Any:
+        if event.is_dagster_event:
+            said[event.dagster_event.event_type_value] = has_sign()
+        return handle(self, event, **options)
+
+    def see(self: dg.DagsterInstance, run: dg.DagsterRun) -> Any:
+        said["added"] = has_sign()
+        return add(self, run)
+
+    monkeypatch.setattr(dg.DagsterInstance, "handle_new_event", hear)
+    monkeypatch.setattr(dg.DagsterInstance, "add_run", see)
+
+    rebuild(settings, "a run", Display(Console(file=io.StringIO())))
+
+    assert {"added", "PIPELINE_START", "STEP_SUCCESS", "PIPELINE_SUCCESS"} <= set(said)
+    assert [kind for kind, shown in said.items() if not shown] == []
+    assert not has_sign()
