@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import sys
+import traceback
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -74,7 +76,12 @@ def rebuild(
     from orchestration.watching import tell_safely
 
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
-    with _few_collections(), dg.DagsterInstance.get() as instance, connections_kept(instance):
+    with (
+        _few_collections(),
+        _echoes_held_back(),
+        dg.DagsterInstance.get() as instance,
+        connections_kept(instance),
+    ):
         job = defs().resolve_job_def("rebuild")
         instance.add_event_listener(run_id, _Narrator(display).hear)
         try:
@@ -113,6 +120,31 @@ def _few_collections() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*before)
+
+
+@contextmanager
+def _echoes_held_back() -> Iterator[None]:
+    """Hold back traces of errors that nobody can catch; they are printed if the block succeeds.
+
+    Where Dagster cannot write an event, as on a full disk, its generators break off one behind the
+    other, and Python prints a trace of each beside the one sentence that tells what is wrong.
+    """
+    before = sys.unraisablehook
+    echoes: list[str] = []
+
+    def keep(unraisable: sys.UnraisableHookArgs) -> None:
+        echoes.extend(
+            traceback.format_exception(
+                unraisable.exc_type, unraisable.exc_value, unraisable.exc_traceback
+            )
+        )
+
+    sys.unraisablehook = keep
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+    sys.stderr.writelines(echoes)
 
 
 def clear_up(settings: Settings, run_id: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,7 +17,12 @@ import orchestration.definitions
 from orchestration.display import Display
 from orchestration.errors import LandingError
 from orchestration.liveness import alive, dead_runs
-from orchestration.rebuilding import _few_collections, _in_one_sentence, rebuild
+from orchestration.rebuilding import (
+    _echoes_held_back,
+    _few_collections,
+    _in_one_sentence,
+    rebuild,
+)
 from orchestration.settings import Settings
 
 
@@ -76,3 +82,32 @@ def test_a_run_is_alive_from_dagsters_first_word_of_it_to_the_last(
     assert {"PIPELINE_START", "STEP_SUCCESS", "PIPELINE_SUCCESS"} <= set(said)
     assert [kind for kind, shown in said.items() if not shown] == []
     assert not has_sign()
+
+
+def _break_off() -> None:
+    """Close a generator that does not let itself be closed."""
+
+    def stubborn() -> Iterator[int]:
+        try:
+            yield 1
+        except GeneratorExit:
+            yield 2
+
+    next(stubborn())
+
+
+def test_traces_of_what_broke_off_are_told_unless_the_run_says_what_is_wrong(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with _echoes_held_back():
+        _break_off()
+        assert capsys.readouterr().err == ""
+    assert "generator ignored GeneratorExit" in capsys.readouterr().err
+
+    def fail() -> None:
+        _break_off()
+        raise LandingError("is not there")
+
+    with pytest.raises(LandingError), _echoes_held_back():
+        fail()
+    assert capsys.readouterr().err == ""
