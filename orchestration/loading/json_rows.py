@@ -42,6 +42,9 @@ _SPACE: Final = re.compile(r"[\s,]*")
 _BARE_LIST: Final = re.compile(r"\s*\[")
 # What closes more than a list, and goes on as a list does.
 _CLOSED_EARLY: Final = re.compile(r"\][\]}\s]*,\s*(?=\{)")
+# What closes a list in a row, or the list of a page: both go on with another key.
+_GOES_ON: Final = re.compile(r'\][\]}\s]*,\s*(?=")')
+_AFTER_A_ROW: Final = re.compile(r",\s*")
 # Looking for good rows behind a damaged one may read the page so many times over, in all.
 _MOST_READ: Final = 200
 _SLICE: Final = 4 * 2**10
@@ -325,13 +328,13 @@ def _elements(search: _Search) -> Iterator[tuple[str, bool, bool]]:
     opening = _BARE_LIST.match(text) or search.next_page(0)
     while opening is not None:
         position = _skip(text, opening.end())
-        is_good, is_closed = True, False
+        is_good, is_closed, was_row = True, False, True
         while position < len(text):
             found = search.decode(position) if text[position] != "]" else None
             value = found[0] if found is not None else None
             end = found[1] if found is not None else position
             is_row = search.is_row(value)
-            behind = None if is_row else search.row_behind(_skip(text, end))
+            behind = None if is_row else search.row_behind(_skip(text, end), was_row=was_row)
             if text[position] == "]" and behind is None:
                 is_closed = True
                 break
@@ -345,7 +348,7 @@ def _elements(search: _Search) -> Iterator[tuple[str, bool, bool]]:
             else:
                 is_good = UNDECODABLE not in text[position:end]
             yield text[position:end].rstrip(" \t\r\n,"), is_good, is_row
-            position = _skip(text, end)
+            position, was_row = _skip(text, end), is_row
         if is_good and not is_closed:
             yield "", False, False  # cut off behind a row: nobody knows how many are missing
         opening = search.next_page(position)
@@ -397,17 +400,26 @@ class _Search:
         """Where the next page lists its rows."""
         return self._page.search(self.text, position)
 
-    def row_behind(self, position: int) -> int | None:
+    def row_behind(self, position: int, *, was_row: bool) -> int | None:
         """Where the list goes on behind a bracket that seems to close it; null if it is its end.
 
-        The bracket is then one of a row whose beginning is lost.
+        The bracket is then one of a row whose beginning is lost. If what stood before it is no row,
+        more keys of that row may follow it, as those of a page follow its list.
         """
-        if _CLOSED_EARLY.match(self.text, position) is None:
+        goes_on = not was_row and _GOES_ON.match(self.text, position) is not None
+        if not goes_on and _CLOSED_EARLY.match(self.text, position) is None:
             return None
         row = self.next_row(position)
         if row == len(self.text) or self._page.search(self.text, position, row) is not None:
             return None
+        if goes_on and not self._is_behind_a_row(row):
+            return None
         return row
+
+    def _is_behind_a_row(self, position: int) -> bool:
+        """Whether a comma stands before a row, and not the bracket of another list."""
+        comma = self.text.rfind(",", 0, position)
+        return comma >= 0 and _AFTER_A_ROW.fullmatch(self.text, comma, position) is not None
 
     def decode(self, start: int) -> tuple[object, int] | None:
         """The value that begins here, and where it ends; null where none does.

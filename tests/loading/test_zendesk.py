@@ -677,6 +677,27 @@ def test_brackets_of_a_damaged_row_take_no_other_rows_with_them(
     assert [line for _, line, _ in desk.quarantined] == [bad]
 
 
+def test_the_rest_of_a_row_whose_list_seems_to_close_the_page_takes_no_other_rows_with_it(
+    desk: Desk,
+) -> None:
+    """Its beginning is lost up to a list in it, which more of its keys follow."""
+    rows = [
+        json.dumps({"fields": [{"id": 1}, {"id": 2}], "via": {"channel": "web"}, **ticket(number)})
+        for number in range(1, 6)
+    ]
+    rows[2] = rows[2][rows[2].index('{"id": 2}') :]
+    content = f'{{"tickets": [{", ".join(rows)}], "count": 5}}'
+    found = desk.read(ZendeskReader("zendesk_tickets"), content)
+    assert [row["ticket_id"] for row in found] == [1, 2, 4, 5]
+    assert [line for _, line, _ in desk.quarantined] == [3, 4]
+
+
+def test_another_list_of_a_page_is_not_taken_for_the_rest_of_its_rows(desk: Desk) -> None:
+    content = f'{{"tickets": [{json.dumps(ticket(1))}, {{}}], "other": [{json.dumps(ticket(3))}]}}'
+    found = desk.read(ZendeskReader("zendesk_tickets"), content)
+    assert [row["ticket_id"] for row in found] == [1]
+
+
 def test_a_page_whose_end_is_lost_takes_not_the_next_one(desk: Desk) -> None:
     first, second = (
         page("schedules", *(schedule(n, (1980, 2520)) for n in pair)) for pair in ((1, 2), (3, 4))
