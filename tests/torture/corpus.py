@@ -409,7 +409,7 @@ def _utf16(write: Writer) -> Writer:
     return encoded
 
 
-_RESOURCES: Final[dict[str, tuple[str, Callable[[int], dict[str, Any]]]]] = {
+RESOURCES: Final[dict[str, tuple[str, Callable[[int], dict[str, Any]]]]] = {
     "tickets": ("tickets", ticket),
     "users": ("users", zendesk_user),
     "ticket_events": ("ticket_events", ticket_event),
@@ -438,7 +438,7 @@ _ZENDESK_TABLES: Final = {
     "holidays": "raw.zendesk_holidays",
 }
 # (mapping, header, row, encoding, delimiter)
-_SURVEYS: Final[dict[str, tuple[bytes, Callable[[int], bytes], str, bytes]]] = {
+SURVEYS: Final[dict[str, tuple[bytes, Callable[[int], bytes], str, bytes]]] = {
     "plain": (b"Id,At,Learner,E-mail,Score,Comment,Income,Outcome,Since", _plain, "utf-8", b","),
     "latin": (
         "Numéro;Saisi le;Élève;Résultat;Depuis;Crédite;Remarque".encode("latin-1"),
@@ -499,7 +499,7 @@ def make_templates(copies: int, *, first_number: int) -> list[Template]:
                 is_lines=True,
             )
         )
-        for resource, (key, make) in _RESOURCES.items():
+        for resource, (key, make) in RESOURCES.items():
             for way, write in _PAGED.items():
                 name = f"{resource}-{way}-{first_number + copy}"
                 templates.append(
@@ -528,7 +528,7 @@ def make_templates(copies: int, *, first_number: int) -> list[Template]:
                     is_lines=way == "lines",
                 )
             )
-        for survey, (header, row, encoding, delimiter) in _SURVEYS.items():
+        for survey, (header, row, encoding, delimiter) in SURVEYS.items():
             name = f"{survey}-{first_number + copy}"
             table = as_table(header)
             templates.append(

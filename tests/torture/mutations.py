@@ -47,7 +47,7 @@ _DEEP: Final = tuple(
     for depth in (50, 500, 5_000)
     for opening, inside, closing in (("[", "1", "]"), ('{"id":', "1", "}"))
 )
-_HOSTILE_VALUES: Final = (
+HOSTILE_VALUES: Final = (
     "null",
     "true",
     "[]",
@@ -173,7 +173,7 @@ def odd_object(chance: random.Random, row: bytes) -> bytes:
     at = chance.randrange(len(names))
     match chance.randrange(9):
         case 0 | 1 | 2:
-            members[at] = f"{_json_text(names[at])}: {chance.choice(_HOSTILE_VALUES)}"
+            members[at] = f"{_json_text(names[at])}: {chance.choice(HOSTILE_VALUES)}"
         case 3 | 4:
             value = _json_text(chance.choice(TIMES))
             times = [n for n, name in enumerate(names) if re.search("time|_at|date|created", name)]
@@ -184,7 +184,7 @@ def odd_object(chance: random.Random, row: bytes) -> bytes:
         case 6:
             del members[at]
         case 7:
-            members.append(f'"{CANARY}": {chance.choice(_HOSTILE_VALUES)}')
+            members.append(f'"{CANARY}": {chance.choice(HOSTILE_VALUES)}')
         case _:
             whole = ("null", "[]", "{}", "1", '"text"', "[[1]]", "NaN", f'["{CANARY}"]', *_DEEP)
             return chance.choice(whole).encode()
