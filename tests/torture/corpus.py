@@ -133,7 +133,8 @@ class Template:
         is_lines: whether a row is a physical line, from the first line on (`first_line`).
         first_line: the physical line of the first row.
         encoding: of the rows and the file.
-        fields: names of fields whose values may be changed: all, times, numbers.
+        delimiter: of a CSV.
+        has_quotes: whether quotes mean something in a CSV.
     """
 
     name: str
@@ -147,6 +148,7 @@ class Template:
     first_line: int = 1
     encoding: str = "utf-8"
     delimiter: bytes = b","
+    has_quotes: bool = True
 
     @property
     def content(self) -> bytes:
@@ -544,6 +546,7 @@ def make_templates(copies: int, *, first_number: int) -> list[Template]:
                     first_line=2 if header else 1,
                     encoding=encoding,
                     delimiter=delimiter,
+                    has_quotes=survey != "tabs",
                 )
             )
     return templates

@@ -315,6 +315,30 @@ def split_rows(chance: random.Random, template: Template) -> Mutated:
     return Mutated(template, template.write(lines), kept, rows_in, f"row {index} split")
 
 
+def quote_newlines(chance: random.Random, template: Template) -> Mutated:
+    """Quoted fields with newlines in them: still as many rows, further down; others are loaded."""
+    if template.kind != "csv" or not template.has_quotes:
+        return split_rows(chance, template)
+    rows = list(template.rows)
+    changed = set(chance.sample(range(len(rows)), chance.randint(1, 3)))
+    kept: dict[int, int | None] = {}
+    line = template.first_line
+    for index, row in enumerate(rows):
+        if index in changed:
+            fields = row.split(template.delimiter)
+            at = chance.choice([n for n, field in enumerate(fields) if b'"' not in field])
+            inside = chance.choice(
+                (b"\n", b"a\nb", b'""\n""', b"\n\n\n", b",\n;", fields[at] + b"\n")
+            )
+            fields[at] = b'"%s"' % inside
+            rows[index] = template.delimiter.join(fields)
+        else:
+            kept[index] = line
+        line += 1 + rows[index].count(b"\n")
+    told = f"newlines in quotes in rows {sorted(changed)}"
+    return Mutated(template, template.write(rows), kept, len(rows), told)
+
+
 # -- the text of a file ----------------------------------------------------------------------------
 
 
@@ -446,6 +470,7 @@ _WAYS: Final[Sequence[tuple[int, Callable[[random.Random, Template], Mutated]]]]
     (5, change_rows),
     (4, break_rows),
     (2, split_rows),
+    (2, quote_newlines),
     (2, respell),
     (2, cut),
     (2, flip),

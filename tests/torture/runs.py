@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
@@ -167,6 +168,7 @@ class RunServer:
         settings: Mapping[str, str] = MappingProxyType({}),
         *,
         largest_file: int | None = None,
+        clock: timedelta = timedelta(0),
     ) -> Run:
         """Start `python -m orchestration run` on a data folder.
 
@@ -174,6 +176,7 @@ class RunServer:
             data: the data folder.
             settings: environment variables of this run.
             largest_file: bytes; no file may grow beyond.
+            clock: how far ahead of the machine's clock that of the run is.
         """
         if not (self._link.is_symlink() and self._link.readlink() == data):
             assert all(run.code is not None for run in self._runs.values()), "one school at a time"
@@ -185,6 +188,7 @@ class RunServer:
             "log": str(log),
             "environment": dict(settings),
             "largest_file": largest_file,
+            "clock": clock.total_seconds(),
         }
         run = self._runs[self._number] = Run(log)
         assert self._process.stdin is not None

@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -238,19 +239,54 @@ def test_a_warehouse_that_was_deleted_is_rebuilt_from_landing(
 def test_a_published_file_that_was_deleted_comes_back_although_nothing_is_new(
     grounds: Grounds,
 ) -> None:
+    """The link that readers open, and the file that it leads to."""
     data = grounds.copy(grounds.update.data)
     # A run that was killed after it had published: nothing is new, and yet it is told of.
     leave_for_dead(settings_of(data), "killed")
     assert "Nothing new" in grounds.server.run(data).output
     assert dead_runs(settings_of(data)) == []
-    (data / "published" / "current").unlink()
+    published = data / "published"
+    for deleted in (published / "current", published / "northstar.duckdb"):
+        (deleted if deleted.name == "current" else deleted.resolve()).unlink()
 
-    back = grounds.server.run(data)
+        back = grounds.server.run(data)
 
-    assert "Nothing new" not in back.output
+        assert "Nothing new" not in back.output
+        after = inspect(data / "published")
+        assert after is not None
+        assert after.content == grounds.update.after.content
+
+
+# -- the clock -----------------------------------------------------------------------------------
+
+
+def _published_at(data: Path) -> datetime:
+    with duckdb.connect(str(data / "published" / "northstar.duckdb"), read_only=True) as reader:
+        found = reader.execute("select published_at from ops.published_at").fetchone()
+    assert found is not None
+    at: datetime = found[0]
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
+
+
+def test_a_clock_that_was_set_back_changes_no_figure_and_no_order(grounds: Grounds) -> None:
+    data = grounds.updated()
+    before = _published_at(data)
+
+    back = grounds.server.start(data, _AT_ONCE, clock=timedelta(days=-3))
+
+    assert back.wait() == 0, back.output
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", str(settings_of(data).dagster_home))
+        with dg.DagsterInstance.get() as instance:
+            (newest,) = instance.get_run_records(limit=1)
+    assert newest.create_timestamp < before - timedelta(days=2)  # or nothing was tried
     after = inspect(data / "published")
     assert after is not None
     assert after.content == grounds.update.after.content
+    assert before < _published_at(data) < before + timedelta(minutes=1)
+    _is_tidy(data)
+    # Nor is anything new once the clock is right again.
+    assert "Nothing new" in grounds.server.run(data, _AT_ONCE).output
 
 
 # -- a full disk ---------------------------------------------------------------------------------
@@ -263,10 +299,11 @@ def _says_that_the_disk_is_full(grounds: Grounds, output: str) -> None:
     assert "Traceback" not in output
 
 
-@_in_full
-def test_a_limit_to_the_size_of_files_stops_a_run_that_says_so(grounds: Grounds) -> None:
+def test_a_limit_to_the_size_of_files_stops_a_run_that_says_so(
+    grounds: Grounds, measure: Measure
+) -> None:
     size = (grounds.first.data / "warehouse" / "warehouse.duckdb").stat().st_size
-    for share in (0.05, 0.1, 0.2):
+    for share in (0.05, 0.1, 0.2) if measure.is_full else (0.1,):
         data = grounds.fresh()
 
         limited = grounds.server.start(data, largest_file=int(share * size))
