@@ -128,7 +128,9 @@ def _date(text: str) -> str:
 def _target_seconds(value: str) -> str:
     """A target of a service level; older exports have it in minutes only."""
     minutes = _number(f"{value}.target")
-    return f"coalesce({_number(f'{value}.target_in_seconds')}, 60 * ({minutes}))"
+    # So many minutes that their seconds are no bigint are no target.
+    seconds = f"try_cast(60::hugeint * ({minutes}) as bigint)"
+    return f"coalesce({_number(f'{value}.target_in_seconds')}, {seconds})"
 
 
 def _status(text: str) -> str:
