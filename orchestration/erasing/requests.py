@@ -87,16 +87,14 @@ def find_person(settings: Settings, seed: str, secret: bytes) -> tuple[Request |
                 "person. Run `make run`, and then `make erase` again. Nothing was changed."
             )
         linked = link(connection, [seed], secret, settings.reporting_timezone)
-        newest = connection.execute(
-            "select max(greatest(newest_at, (select max(greatest(event_at, server_uploaded_at)) "
-            "from raw.events))) from raw.loaded_files"
-        ).fetchone()
+        # Not the newest event: somebody's clock may have stood in the next century.
+        newest = connection.execute("select max(newest_at) from raw.loaded_files").fetchone()
     until = datetime.now(UTC)
     if newest and newest[0] is not None:
         # A clock that is behind that of the exports must not let rows of before count as of after.
         until = max(until, newest[0].replace(tzinfo=UTC) + timedelta(seconds=1))
-    ids = find_ids(settings.landing, contracts, linked, secret, [seed])
-    if not ids and not seeds_in_broken_lines(settings.landing, contracts, [seed]):
+    ids = find_ids(settings, contracts, linked, secret, [seed])
+    if not ids and not seeds_in_broken_lines(settings, contracts, [seed]):
         return None, until
     asked = {("user", seed.strip(" ")), ("email", seed.strip(" ").lower())}
     return Request(frozenset(ids | _unless_somebody_elses(asked, ids)), linked), until
@@ -165,7 +163,7 @@ def resume(settings: Settings) -> list[Tombstone]:
     for stone in stones:
         contracts = read_contracts(settings.sources)
         key = read_tombstones(settings, school).key
-        ids = recover_ids(settings.landing, contracts, stone, key)
+        ids = recover_ids(settings, contracts, stone, key)
         take_out(settings, school, stone, ids, {})
     return stones
 
@@ -267,7 +265,7 @@ def render(report: Mapping[str, Any]) -> list[str]:
     lines.append(f"Publications        {len(removed)} removed, with their Parquet copies")
     lines += [f"  Look yourself: {path} cannot be opened" for path in landing["unreadable"]]
     lines += [
-        f"  Look yourself: {path} names the person, and no contract explains it"
+        f"  Look yourself: {path} names the person, and no reader or contract explains it"
         for path in landing["unknown"]
     ]
     return lines

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Final
 
 from orchestration.contracts import Contracts
 from orchestration.demo.marker import hash_of, read_marker, write_marker
 from orchestration.erasing.people import Linked, pseudonym
-from orchestration.erasing.stored import Stored, read_landed, remove_drafts, rewrite
+from orchestration.erasing.stored import LandedFiles, Stored, remove_drafts, rewrite
 from orchestration.erasing.texts import (
     About,
     Id,
     Row,
     Text,
+    encoding_of,
+    is_binary,
     is_readable,
     read_text,
+    readings,
     rows_of,
     without,
 )
-from orchestration.landing import take_inventory
-from orchestration.landing.archives import UnreadableArchiveError, member_of
+from orchestration.landing.archives import Limits, member_of
 from orchestration.landing.names import AMPLITUDE_EVENTS, AMPLITUDE_MERGES, read_name
 from orchestration.settings import Settings
 from orchestration.tombstones import (
@@ -43,14 +44,18 @@ ERASED: Final = ""
 # Kinds by which a line that cannot be read may name somebody; numbers of tickets say too little.
 _KINDS: Final = ("user", "email", "device", "amplitude", "zendesk_user")
 THINGS: Final = ("zendesk_ticket", "zendesk_call")
-_ESCAPED: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 _TOKEN: Final = re.compile(r"[^\s\"',;{}\[\]()<>\\]+")
-_QUOTED: Final = re.compile(r"\"([^\"\\]*)\"")
+_QUOTED: Final = re.compile(r"\"((?:[^\"\\]|\\.|\"\")*)\"")
 _EMAIL: Final = re.compile(r"[\w.+%-]+@[\w.-]+")
 _EDGES: Final = ".:=!?/|"
 # A shorter id is no proof in a line that cannot be read, and stands in other people's texts.
 _SHORTEST: Final = 4
 _SHORTEST_QUOTED: Final = 8
+_BEGINS: Final = "(?<![A-Za-z0-9])"
+# Behind an escape of JSON that is no letter or digit: a new line, an angle bracket.
+_BEGINS_WRITTEN: Final = (
+    r"(?<=\\[bfnrt])|(?<=\\u00[0-2ab][0-9a-f])|(?<=\\u003[a-f])|(?<=\\u20[0-9a-f]{2})"
+)
 
 
 @dataclass
@@ -62,8 +67,9 @@ class Swept:
         rows: by source.
         broken: lines that could not be read and named the person.
         masked: places in other people's rows that named the person.
-        unreadable: files that could not be opened; nobody knows whether the person is in them.
-        unknown: files that no reader knows and that name the person.
+        unreadable: files that could not be opened, or are no text: nobody knows whether the person
+            is in them.
+        unknown: files that no reader knows, or looks at, and that name the person.
     """
 
     files: int = 0
@@ -91,6 +97,7 @@ class Needles:
     def __init__(self, texts: Iterable[str] = ()) -> None:
         self._texts: set[str] = set()
         self._bytes: list[bytes] = []
+        self._are_plain = True
         for text in texts:
             self.add(text)
 
@@ -100,43 +107,41 @@ class Needles:
         if folded and folded not in self._texts:
             self._texts.add(folded)
             self._bytes.append(folded.encode(errors="replace"))
+            self._are_plain = self._are_plain and folded.isascii() and not set("\"'") & set(folded)
+
+    def are_in_file(self, file: Stored, contracts: Contracts) -> bool:
+        """Whether one of the texts may stand in a file, however its source may write it."""
+        folded = file.content.lower()
+        encoding, _ = encoding_of(file.content, file.name, contracts)
+        if encoding == "utf-8":
+            if any(needle in folded for needle in self._bytes):
+                return True
+            if self._are_plain and b"\\" not in folded:
+                return False
+        return self.are_in(read_text(file.content, file.name, contracts).content)
 
     def are_in_bytes(self, raw: bytes) -> bool:
-        """Whether one of the texts may stand in a file, in any way in which JSON may write it."""
+        """Whether one of the texts stands in bytes that are no text."""
         folded = raw.lower()
-        if any(needle in folded for needle in self._bytes):
-            return True
-        hides = b"\\" in raw or b"\0" in raw[:64] or not all(n.isascii() for n in self._bytes)
-        return hides and self.are_in(
-            raw.decode("utf-16" if b"\0" in raw[:64] else "utf-8", errors="ignore")
-        )
+        return any(needle in folded for needle in self._bytes)
 
     def are_in(self, text: str) -> bool:
-        """Whether one of the texts stands in a line."""
-        folded = plain(text).lower()
-        return any(needle in folded for needle in self._texts)
+        """Whether one of the texts stands in a line, in any reading of it."""
+        return any(
+            needle in folded for folded in map(str.lower, readings(text)) for needle in self._texts
+        )
 
 
-def plain(text: str) -> str:
-    """A text without the escapes of JSON that can hide an id."""
-    if "\\" not in text:
-        return text
-    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text).replace("\\/", "/")
-
-
-def data_files(
-    landing: Path, on_unreadable: Callable[[str], None]
-) -> Iterator[tuple[str, list[Stored]]]:
-    """The data files of the landing folder, by landed file."""
-    for landed in take_inventory(landing).files:
-        try:
-            yield landed.path, list(read_landed(landing, landed.path))
-        except UnreadableArchiveError:
-            on_unreadable(landed.path)
+def landed_files(
+    settings: Settings, on_unreadable: Callable[[str], None] = lambda _: None
+) -> LandedFiles:
+    """The landing folder, within the limits that loading has, too."""
+    limits = Limits(settings.max_inflated_mb * 2**20, settings.max_inflation_ratio)
+    return LandedFiles(settings.landing, limits, on_unreadable)
 
 
 def find_ids(
-    landing: Path, contracts: Contracts, linked: Linked, secret: bytes, seeds: Iterable[str]
+    settings: Settings, contracts: Contracts, linked: Linked, secret: bytes, seeds: Iterable[str]
 ) -> set[Id]:
     """The ids of a person in clear, from the keys that are linked.
 
@@ -161,12 +166,12 @@ def find_ids(
     found |= {("zendesk_call", str(number)) for number in linked.calls}
     while True:
         before = len(found)
-        for _, files in data_files(landing, lambda _: None):
+        for _, files in landed_files(settings).read():
             for file in files:
-                if not needles.are_in_bytes(file.content):
+                if file.is_passed_over or not needles.are_in_file(file, contracts):
                     continue
                 text = read_text(file.content, file.name, contracts)
-                for row in rows_of(text, file.name, contracts, needles.are_in):
+                for row in rows_of(text, file.name, contracts, settings.scratch, needles.are_in):
                     for one in row.about.ids if row.about else ():
                         if one not in found and is_theirs(one):
                             found.add(one)
@@ -175,21 +180,21 @@ def find_ids(
             return found
 
 
-def seeds_in_broken_lines(landing: Path, contracts: Contracts, seeds: Iterable[str]) -> bool:
+def seeds_in_broken_lines(settings: Settings, contracts: Contracts, seeds: Iterable[str]) -> bool:
     """Whether somebody whom no good row knows is named by a line that cannot be read."""
     wanted = _pattern(seeds)
     needles = Needles(seeds)
     return wanted is not None and any(
-        row.is_broken and wanted.search(plain(text.content[row.start : row.end]))
-        for _, files in data_files(landing, lambda _: None)
+        row.is_broken and _finds(wanted, text.content[row.start : row.end])
+        for _, files in landed_files(settings).read()
         for file in files
-        if needles.are_in_bytes(file.content)
+        if not file.is_passed_over and needles.are_in_file(file, contracts)
         for text in [read_text(file.content, file.name, contracts)]
-        for row in rows_of(text, file.name, contracts, needles.are_in)
+        for row in rows_of(text, file.name, contracts, settings.scratch, needles.are_in)
     )
 
 
-def recover_ids(landing: Path, contracts: Contracts, stone: Tombstone, key: bytes) -> set[Id]:
+def recover_ids(settings: Settings, contracts: Contracts, stone: Tombstone, key: bytes) -> set[Id]:
     """The ids of a tombstone in clear, as far as the landing folder still holds them.
 
     Slower than `find_ids`, since every row has to be read: for an erasure that was killed.
@@ -205,23 +210,29 @@ def recover_ids(landing: Path, contracts: Contracts, stone: Tombstone, key: byte
         if judged[one]:
             found.add(one)
 
-    for _, files in data_files(landing, lambda _: None):
+    for _, files in landed_files(settings).read():
         for file in files:
+            if file.is_passed_over:
+                continue
             text = read_text(file.content, file.name, contracts)
-            for row in rows_of(text, file.name, contracts):
+            for row in rows_of(text, file.name, contracts, settings.scratch):
                 for one in row.about.ids if row.about else ():
                     judge(one)
                 if row.is_broken:
-                    for token in _tokens(plain(text.content[row.start : row.end])):
+                    for token in _tokens(text.content[row.start : row.end]):
                         for kind in _KINDS:
                             judge((kind, token.lower() if kind == "email" else token))
     return found
 
 
 def _tokens(text: str) -> set[str]:
-    found = {match.strip(_EDGES) for match in _TOKEN.findall(text)}
-    found |= {part for token in list(found) for part in re.split(r"[:=]", token)}
-    return {token for token in {*found, *_QUOTED.findall(text), *_EMAIL.findall(text)} if token}
+    """What may be an id in a line that cannot be read."""
+    found = {written for quoted in _QUOTED.findall(text) for written in readings(quoted)}
+    for reading in readings(text):
+        words = {match.strip(_EDGES) for match in _TOKEN.findall(reading)}
+        words |= {part for token in list(words) for part in re.split(r"[:=]", token)}
+        found |= {*words, *_EMAIL.findall(reading)}
+    return found - {""}
 
 
 class _Person:
@@ -244,8 +255,10 @@ class _Person:
         self.needles = Needles(text for (kind, text) in self._times if kind not in THINGS)
         self.all_needles = Needles(text for _, text in self._times)
         self._named = _pattern(own)
-        quoted = [text for text in own if "@" in text or not text.isdigit()]
-        self._quoted = _pattern(t for t in quoted if "@" in t or len(t) >= _SHORTEST_QUOTED)
+        words = [text for text in own if "@" in text or not text.isdigit()]
+        quoted = [t for t in words if "@" in t or len(t) >= _SHORTEST_QUOTED]
+        self._quoted = _pattern(quoted, is_written=True)
+        self._quoted_needles = Needles(quoted)
 
     def needles_for(self, path: str) -> Needles:
         """What to look for in a file; numbers of tickets stand in no file of events."""
@@ -254,11 +267,13 @@ class _Person:
 
     def names(self, text: str) -> bool:
         """Whether a text that cannot be read names the person."""
-        return self._named is not None and self._named.search(plain(text)) is not None
+        return self._named is not None and _finds(self._named, text)
 
     def mask(self, text: str) -> tuple[str, int]:
         """Somebody else's row without what names the person in it, and in how many places."""
-        return (text, 0) if self._quoted is None else self._quoted.subn(ERASED, text)
+        if self._quoted is None or not self._quoted_needles.are_in(text):
+            return text, 0
+        return self._quoted.subn(ERASED, text)
 
     def is_before(self, about: About | None) -> bool:
         """Whether a row may have been there when the person was erased."""
@@ -285,19 +300,44 @@ def _first(about: About) -> datetime | None:
     return min((time for time in (about.at, about.newest) if time), default=None)
 
 
-def _pattern(texts: Iterable[str]) -> re.Pattern[str] | None:
-    """Finds the ids as whole words; short ones only as the value of an id."""
+def _finds(wanted: re.Pattern[str], text: str) -> bool:
+    return any(wanted.search(reading) for reading in readings(text))
+
+
+def _pattern(texts: Iterable[str], *, is_written: bool = False) -> re.Pattern[str] | None:
+    """Finds the ids as whole words; short ones only as the value of an id.
+
+    Args:
+        texts: the ids.
+        is_written: find them as JSON and CSV may write them, rather than in a reading of a text.
+    """
     told = sorted({text.strip() for text in texts if text.strip()}, key=lambda t: (-len(t), t))
     if not told:
         return None
-    long = [re.escape(text) for text in told if len(text) >= _SHORTEST]
-    short = [re.escape(text) for text in told if len(text) < _SHORTEST]
+    writes = _written if is_written else re.escape
+    long = [writes(text) for text in told if len(text) >= _SHORTEST]
+    short = [writes(text) for text in told if len(text) < _SHORTEST]
     parts = []
     if long:
-        parts.append(rf"(?<![A-Za-z0-9])(?:{'|'.join(long)})(?![A-Za-z0-9])")
+        begins = rf"(?:{_BEGINS}|{_BEGINS_WRITTEN})" if is_written else _BEGINS
+        parts.append(rf"{begins}(?:{'|'.join(long)})(?![A-Za-z0-9])")
     if short:
         parts.append(rf"id\"?\s*[:=]\s*\"?(?:{'|'.join(short)})(?![A-Za-z0-9])")
     return re.compile("|".join(parts), re.IGNORECASE)
+
+
+def _written(text: str) -> str:
+    """A pattern of all ways in which JSON and CSV may write a text."""
+    return "".join(_written_letter(letter) for letter in text)
+
+
+def _written_letter(letter: str) -> str:
+    ways = {re.escape(f"\\{letter}"), re.escape(letter * 2)} if letter in "\"'\\/" else set()
+    for one in (letter, letter.lower(), letter.upper()):
+        units = one.encode("utf-16-be", errors="surrogatepass").hex()
+        ways.add("".join(rf"\\u{units[at : at + 4]}" for at in range(0, len(units), 4)))
+    longest = sorted(ways, key=lambda way: (-len(way), way))
+    return f"(?:{'|'.join([*longest, re.escape(letter)])})"
 
 
 def sweep(
@@ -317,24 +357,17 @@ def sweep(
     """
     tombstones = read_tombstones(settings, school)
     person = _Person(stone, tombstones.key, ids)
-    landing = settings.landing
     swept = Swept()
-    remove_drafts(landing)
-    for landed, files in data_files(landing, swept.unreadable.append):
+    remove_drafts(settings.landing)
+    landing = landed_files(settings, swept.unreadable.append)
+    for landed, files in landing.read():
         new: dict[str, bytes] = {}
         removed: dict[str, Removed] = {}
         for file in files:
-            if not person.needles_for(file.name).are_in_bytes(file.content):
+            content, rows = _sweep_file(file, settings, contracts, person, swept)
+            if content is None:
                 continue
-            text = read_text(file.content, file.name, contracts)
-            if not is_readable(file.name, contracts):
-                if person.names(text.content):
-                    swept.unknown.append(file.path)
-                continue
-            content, rows = _sweep_text(text, file, contracts, person, swept)
-            if content == text.content:
-                continue
-            new[file.path] = file.holding(text.encode(content))
+            new[file.path] = content
             before = tombstones.removed_from(file.path, file.content_hash)
             removed[file.path] = Removed(
                 rows=rows + (before.rows if before else 0),
@@ -358,20 +391,52 @@ def sweep(
                 ],
             )
 
-        rewrite(landing, landed, new, note)
+        rewrite(settings.landing, landed, new, note)
         swept.files += 1
+    for file in landing.read_passed_over():
+        _sweep_file(file, settings, contracts, person, swept)
     accept_in_demo(settings, school)
     return swept
 
 
+def _sweep_file(
+    file: Stored, settings: Settings, contracts: Contracts, person: _Person, swept: Swept
+) -> tuple[bytes | None, int]:
+    """What to store in the place of a file, null to leave it, and how many rows it loses.
+
+    What stays and may hold the person, as far as anybody can tell, is noted to be looked at.
+    """
+    needles = person.needles_for(file.name)
+    has_rows = not file.is_passed_over and is_readable(file.name, contracts)
+    if needles.are_in_file(file, contracts):
+        text = read_text(file.content, file.name, contracts)
+        if has_rows:
+            content, rows = _sweep_text(text, file, settings, contracts, person, swept)
+            if content != text.content:
+                return file.holding(text.encode(content)), rows
+        elif person.names(text.content):
+            swept.unknown.append(file.path)
+            return None, 0
+    encoding, _ = encoding_of(file.content, file.name, contracts)
+    is_closed = file.is_partly_closed or is_binary(file.content, encoding)
+    if needles.are_in_bytes(file.rest) or (is_closed and not file.is_of_system):
+        swept.unreadable.append(file.path)
+    return None, 0
+
+
 def _sweep_text(
-    text: Text, file: Stored, contracts: Contracts, person: _Person, swept: Swept
+    text: Text,
+    file: Stored,
+    settings: Settings,
+    contracts: Contracts,
+    person: _Person,
+    swept: Swept,
 ) -> tuple[str, int]:
     gone: list[Row] = []
     changed: dict[tuple[int, int], str] = {}
     rows = 0
     wants = person.needles_for(file.name).are_in
-    for row in rows_of(text, file.name, contracts, wants):
+    for row in rows_of(text, file.name, contracts, settings.scratch, wants):
         part = text.content[row.start : row.end]
         if row.about is not None and person.is_in(row.about):
             gone.append(row)

@@ -45,6 +45,15 @@ _BOMS: Final = (
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _EMAIL: Final = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
 _LARGEST_SECONDS: Final = 7_258_118_399
+_LOOKED_AT: Final = 2**20
+_CONTROLS: Final = bytes({*range(0x20), 0x7F} - set(b"\t\n\v\f\r\x1a\x1b"))
+_TEXT_PER_CONTROL: Final = 50
+_HEX: Final = "[0-9a-fA-F]"
+_ESCAPED: Final = re.compile(
+    rf"\\u([dD][89abAB]{_HEX}{{2}})\\u([dD][c-fC-F]{_HEX}{{2}})|\\u({_HEX}{{4}})|\\(.)"
+)
+_SHORT_ESCAPES: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_UNDECODED: Final = re.compile("[\udc80-\udcff]")
 
 
 @dataclass(frozen=True)
@@ -115,17 +124,53 @@ def is_readable(path: str, contracts: Contracts) -> bool:
 
 def read_text(raw: bytes, path: str, contracts: Contracts) -> Text:
     """Decode a data file as its reader does; any byte can be had back from a UTF-8 text."""
+    encoding, bom = encoding_of(raw, path, contracts)
+    return _decoded(raw.removeprefix(bom), encoding, bom)
+
+
+def encoding_of(raw: bytes, path: str, contracts: Contracts) -> tuple[str, bytes]:
+    """In which encoding its reader takes a data file to be, and its byte-order mark."""
     is_amplitude = read_name(path).source in (AMPLITUDE_EVENTS, AMPLITUDE_MERGES)
     for bom, encoding in _BOMS[:1] if is_amplitude else _BOMS:  # events are UTF-8 or broken
         if raw.startswith(bom):
-            return _decoded(raw.removeprefix(bom), encoding, bom)
+            return encoding, bom
     encoding = "utf-8"
     if read_name(path).source == SURVEYS:
         mapping = contracts.survey_mapping_for(path)
         encoding = "utf-8" if mapping is None else codecs.lookup(mapping.format.encoding).name
     if encoding in ("utf-16", "utf-32"):
         encoding += "-le"
-    return _decoded(raw, "utf-8" if encoding in ("ascii", "utf-8-sig") else encoding, b"")
+    return "utf-8" if encoding in ("ascii", "utf-8-sig") else encoding, b""
+
+
+def is_binary(raw: bytes, encoding: str) -> bool:
+    """Whether bytes are no text, such as those of a spreadsheet, or packed ones.
+
+    Of random bytes one in nine is a control character that no text has.
+    """
+    if encoding.startswith(("utf-16", "utf-32")):
+        return False
+    head = raw[:_LOOKED_AT]
+    return (len(head) - len(head.translate(None, _CONTROLS))) * _TEXT_PER_CONTROL > len(head)
+
+
+def readings(text: str) -> Iterator[str]:
+    """What a text may say: as it stands, and as JSON and CSV may write it otherwise."""
+    yield text
+    if "\\" in text:
+        yield _ESCAPED.sub(_unescaped, text)
+    for doubled in ('""', "''"):
+        if doubled in text:
+            yield text.replace(doubled, doubled[0])
+    if not text.isascii() and _UNDECODED.search(text):  # Latin-1 in a file that should be UTF-8
+        yield text.encode("utf-8", errors="surrogateescape").decode("latin-1")
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    high, low, one, short = found.groups()
+    if high:
+        return chr(0x10000 + ((int(high, 16) - 0xD800) << 10) + int(low, 16) - 0xDC00)
+    return chr(int(one, 16)) if one else _SHORT_ESCAPES.get(short, short)
 
 
 def _decoded(raw: bytes, encoding: str, bom: bytes) -> Text:
@@ -136,7 +181,7 @@ def _decoded(raw: bytes, encoding: str, bom: bytes) -> Text:
 
 
 def rows_of(
-    text: Text, path: str, contracts: Contracts, wants: Wants | None = None
+    text: Text, path: str, contracts: Contracts, scratch: Path, wants: Wants | None = None
 ) -> Iterator[Row]:
     """The rows of a data file, in order; none of a file that no reader knows.
 
@@ -144,6 +189,7 @@ def rows_of(
         text: its content.
         path: says what it is.
         contracts: say where the ids are.
+        scratch: a private folder that the next run empties, if this process cannot; made if absent.
         wants: which lines are worth being read; others may be passed over.
     """
     source = read_name(path).source or ""
@@ -153,7 +199,7 @@ def rows_of(
         return _lines(text.content, _read_merge, wants)
     if source == SURVEYS:
         mapping = contracts.survey_mapping_for(path)
-        return iter(()) if mapping is None else _records(text, mapping)
+        return iter(()) if mapping is None else _records(text, mapping, scratch)
     shape = SHAPE if source == SATISMETER else shape_of(source)
     return iter(()) if shape is None else _objects(text.content, shape, SUBJECTS.get(source))
 
@@ -436,15 +482,19 @@ def _at_path(value: Any, path: Sequence[str]) -> Any:
 # -- records of a CSV ------------------------------------------------------------------------------
 
 
-def _records(text: Text, mapping: SurveyMapping) -> Iterator[Row]:
-    """The records of a CSV with its mapping. An address in any cell tells whose row it is, too."""
+def _records(text: Text, mapping: SurveyMapping, scratch: Path) -> Iterator[Row]:
+    """The records of a CSV with its mapping.
+
+    Where none of the columns that say whose row it is has a value, an address in any cell does. In
+    other rows it is what somebody else wrote.
+    """
     content = text.content
     newline = "\n" if "\n" in content else "\r"
     starts = [0]
     for found in re.finditer(newline, content):
         starts.append(found.end())
     starts.append(len(content))
-    header, records = _read_records(text, mapping)
+    header, records = _read_records(text, mapping, scratch)
     if header is None:
         for start, end in _line_spans(content):
             yield Row(start, end, None, is_broken=True)
@@ -468,10 +518,10 @@ def _records(text: Text, mapping: SurveyMapping) -> Iterator[Row]:
             continue
         owner = next(iter(_id("user", (answer("user_id") or "").strip())), None)
         others = _id("email", (answer("email") or "").strip())
-        others += [
-            ("email", cell.strip().lower()) for cell in record if _EMAIL.fullmatch(cell.strip())
-        ]
         others += _id(f"respondent:{mapping.survey}", (answer("respondent_id") or "").strip())
+        if owner is None and not others:
+            cells = [cell.strip().lower() for cell in record]
+            others = [("email", cell) for cell in cells if _EMAIL.fullmatch(cell)]
         yield Row(start, end, _about(owner, others, None))
 
 
@@ -485,9 +535,10 @@ def _position(column: Column, header: Header) -> int | None:
 
 
 def _read_records(
-    text: Text, mapping: SurveyMapping
+    text: Text, mapping: SurveyMapping, scratch: Path
 ) -> tuple[Header | None, list[tuple[int, list[str], str | None]]]:
-    with TemporaryDirectory(prefix="northstar-") as folder, duckdb.connect() as connection:
+    scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=scratch) as folder, duckdb.connect() as connection:
         path = Path(folder) / "content.csv"
         # Surrogates stand for bytes that are no text; the reader has a mark of its own for them.
         path.write_bytes(text.content.encode("utf-8", errors="replace"))

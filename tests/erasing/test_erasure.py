@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -303,6 +303,34 @@ def test_nobody_is_erased_whom_nobody_knows(canary_school: School, tmp_path: Pat
 
     assert find_person(settings, "nobody@school.example", SECRET.encode())[0] is None
     assert find_person(settings, "family-tablet", SECRET.encode())[0] is None
+
+
+def test_a_clock_in_the_next_century_does_not_keep_a_person_out_until_then(
+    canary_school: School, tmp_path: Path
+) -> None:
+    """Only what the exports say of themselves moves the instant: a client's clock may stand wrong.
+
+    Whoever is erased may sign up anew the day after.
+    """
+    copy = canary_school.copy_data(tmp_path / "data")
+    settings = Settings(data_dir=copy.data)
+    newest = datetime.now(UTC).replace(tzinfo=None) + timedelta(days=3)
+    with duckdb.connect(str(settings.warehouse)) as warehouse:
+        warehouse.execute(
+            "update raw.events set event_at = '2150-01-01' where user_key is not null"
+        )
+    before = find_until(settings)
+    with duckdb.connect(str(settings.warehouse)) as warehouse:
+        warehouse.execute("update raw.loaded_files set newest_at = $1", [newest])
+
+    assert before < datetime.now(UTC) + timedelta(minutes=1)
+    # Unless the clock of this machine is behind that of the exports.
+    assert find_until(settings) == newest.replace(tzinfo=UTC) + timedelta(seconds=1)
+
+
+def find_until(settings: Settings) -> datetime:
+    """The instant before which an erasure that begins now erases."""
+    return find_person(settings, BEN.user, SECRET.encode())[1]
 
 
 def test_ids_come_from_standard_input_only(canary_school: School, tmp_path: Path) -> None:

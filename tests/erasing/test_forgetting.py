@@ -148,7 +148,7 @@ def test_a_load_leaves_out_what_an_erasure_takes_out_of_landing(
     path = write_hour(school.landing, rows)
 
     filtered, loaded = load(school, contracts)
-    ids = recover_ids(school.landing, contracts, stone, read_tombstones(school, "own").key)
+    ids = recover_ids(school, contracts, stone, read_tombstones(school, "own").key)
     sweep(school, "own", contracts, stone, ids)
     swept, kept = load(school, contracts)
 
@@ -233,7 +233,7 @@ def test_rows_of_the_help_desk_go_by_requester_ticket_call_and_author(
         path.write_text(json.dumps({name.replace("ticket_audits", "audits"): rows}))
 
     filtered, _ = load(school, contracts)
-    ids = recover_ids(school.landing, contracts, stone, read_tombstones(school, "own").key)
+    ids = recover_ids(school, contracts, stone, read_tombstones(school, "own").key)
     swept = sweep(school, "own", contracts, stone, ids)
 
     # One of each, two ratings and the two events of the audit; no organization is a person.

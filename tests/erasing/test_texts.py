@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import json
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from tests.loading.readers import mapping
 WORDS = st.text(st.sampled_from("ab é\u2028[]{}:,'\\"), max_size=6)
 NOTHING = Contracts()
 TICKETS = "zendesk/tickets.json"
+SCRATCH = Path(tempfile.gettempdir()) / "northstar-tests"
 
 
 @st.composite
@@ -51,7 +54,7 @@ def test_a_page_without_some_rows_is_a_page_of_the_others(
 
 
 def _tickets(content: str) -> list[Row]:
-    return list(rows_of(read_text(content.encode(), TICKETS, NOTHING), TICKETS, NOTHING))
+    return list(rows_of(read_text(content.encode(), TICKETS, NOTHING), TICKETS, NOTHING, SCRATCH))
 
 
 def _is_of_7(row: Row) -> bool:
@@ -79,7 +82,7 @@ def test_a_csv_without_some_records_keeps_every_byte_of_the_others(
     )
     contracts = Contracts(survey_mappings=[told])
     text = read_text(whole.encode(encoding), "answers.csv", contracts)
-    rows = list(rows_of(text, "answers.csv", contracts))
+    rows = list(rows_of(text, "answers.csv", contracts, SCRATCH))
 
     assert [row.about and row.about.owner for row in rows] == [("user", n) for n, _ in answers]
     gone = [row for row in rows if row.about and row.about.owner == ("user", "ann")]
@@ -105,7 +108,7 @@ def test_any_bytes_of_a_file_of_lines_can_be_had_back() -> None:
     raw = b'{"user_id": "a"}\n\xff\xfe\x00broken\r\n\n{"user_id": "b"}'
     name = "1_2024-01-01_1#0.json"
     text = read_text(raw, name, NOTHING)
-    rows = list(rows_of(text, name, NOTHING))
+    rows = list(rows_of(text, name, NOTHING, SCRATCH))
 
     assert text.encode(text.content) == raw
     assert [row.is_broken for row in rows] == [False, True, False]
