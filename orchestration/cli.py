@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from uuid import uuid4
 from orchestration.demo import is_vacant, read_marker
 from orchestration.disk import disk_full
 from orchestration.display import Display
-from orchestration.errors import LandingError, NorthstarError
+from orchestration.errors import ErasureError, LandingError, NorthstarError
 from orchestration.history import published_on, verified
 from orchestration.home import prepare_home
 from orchestration.inputs import is_demo, is_published, school_of
@@ -30,8 +31,9 @@ from orchestration.tombstones import unfinished
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code. What a user can put right is told in one sentence."""
-    options = _parser().parse_args(arguments)
     try:
+        _refuse(sys.argv[1:] if arguments is None else arguments)
+        options = _parser().parse_args(arguments)
         with _alerting(options), secret_withheld():
             settings = read_settings()
             with _full_disk_told(settings):
@@ -43,6 +45,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("Stopped. The published file is as it was.", file=sys.stderr)
         return 130
     return 0
+
+
+def _refuse(arguments: Sequence[str]) -> None:
+    """Refuse arguments beside a command that takes none; they are not repeated.
+
+    Raises:
+        ErasureError: an id or a secret may have been given where histories and lists of processes
+            have it.
+    """
+    command = next((one for one in arguments if one in _FROM_STANDARD_INPUT), None)
+    if command is not None and list(arguments) not in ([command], [command, "--help"]):
+        raise ErasureError(
+            f"`{command}` takes no arguments: it reads from standard input, since the history of "
+            "the shell keeps arguments. Remove this line from it. Nothing was changed."
+        )
 
 
 @contextmanager
@@ -103,8 +120,16 @@ def run(settings: Settings, options: argparse.Namespace) -> None:
         display.show("", render_headline(headline(path), path))
 
 
+def _lines_folder(settings: Settings) -> Path:
+    """Where `show-line` unpacks: not what a run empties while it loads."""
+    return settings.scratch.with_name("lines")
+
+
 def _complete(settings: Settings, display: Display) -> None:
     """Complete what an erasure or a rotation of the key has left; a rebuild does the rest."""
+    # What killed processes have left of exports.
+    for folder in (settings.scratch, _lines_folder(settings)):
+        shutil.rmtree(folder, ignore_errors=True)
     if unfinished(settings, school_of(settings)) or is_rotating(settings):
         from orchestration.erasing.requests import finish
         from orchestration.erasing.rotating import finish_rotation
@@ -121,16 +146,29 @@ def erase(settings: Settings, options: argparse.Namespace) -> None:
     from orchestration.erasing.commands import erase, read_seeds
 
     seeds = read_seeds(sys.stdin)
-    with Display() as display, listening(display.hear), rebuild_lock(settings, options.run_id):
+    with _rebuilding(settings, options.run_id) as display:
         erase(settings, seeds, options.run_id, display)
 
 
 def rotate_key(settings: Settings, options: argparse.Namespace) -> None:
     """Change the pseudonym key; the new secret is read from standard input."""
-    from orchestration.erasing.commands import rotate
+    from orchestration.erasing.commands import read_secret, rotate
 
-    with Display() as display, listening(display.hear), rebuild_lock(settings, options.run_id):
-        rotate(settings, sys.stdin, options.run_id, display)
+    given = read_secret(settings, sys.stdin)
+    with _rebuilding(settings, options.run_id) as display:
+        rotate(settings, given, options.run_id, display)
+
+
+@contextmanager
+def _rebuilding(settings: Settings, run_id: str) -> Iterator[Display]:
+    """Show what is done, and hold the rebuild lock; who holds it is told while waiting."""
+    with Display() as display, listening(display.hear):
+
+        def tell_who_holds_the_lock(holder: Holder) -> None:
+            display.status(f"Waiting for another rebuild: {holder}")
+
+        with rebuild_lock(settings, run_id, on_wait=tell_who_holds_the_lock):
+            yield display
 
 
 @contextmanager
@@ -191,7 +229,7 @@ def show_line(settings: Settings, options: argparse.Namespace) -> None:
     """Print one line of a landing file, as `raw.quarantined_rows` names it."""
     from orchestration.loading.show import show_line
 
-    print(show_line(settings.landing, options.path, options.line))
+    print(show_line(settings.landing, options.path, options.line, _lines_folder(settings)))
 
 
 def csv(settings: Settings, options: argparse.Namespace) -> None:
@@ -216,6 +254,7 @@ def _month(text: str) -> date:
     return datetime.strptime(text, "%Y-%m").date()
 
 
+_FROM_STANDARD_INPUT = ("erase", "rotate-key")
 _COMMANDS: Mapping[str, Callable[[Settings, argparse.Namespace], None]] = {
     "run": run,
     "home": home,
@@ -236,7 +275,7 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=function.__doc__, description=function.__doc__)
         if name == "run":
             command.set_defaults(run_id=str(uuid4()))
-        if name in ("erase", "rotate-key"):
+        if name in _FROM_STANDARD_INPUT:
             command.set_defaults(run_id=str(uuid4()))
         if name == "show-line":
             command.add_argument("path", help="in the landing folder; `a.zip::member` inside a zip")

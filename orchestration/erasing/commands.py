@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from getpass import getpass
 from typing import IO
 from uuid import uuid4
 
@@ -123,17 +124,29 @@ def erase(settings: Settings, seeds: Sequence[str], run_id: str, display: Displa
         )
 
 
-def rotate(settings: Settings, stream: IO[str], run_id: str, display: Display) -> None:
-    """Change the pseudonym key by a rebuild from the landing folder; tombstones keep working.
+def read_secret(settings: Settings, stream: IO[str]) -> str | None:
+    """The new secret, from NORTHSTAR_SECRET_NEW or the standard input; a terminal does not show it.
 
-    The caller holds the rebuild lock under `run_id`. The new secret comes from NORTHSTAR_SECRET_NEW
-    or from the standard input.
+    Returns:
+        Null where one is to be made, for a demo.
     """
     given = os.environ.get(_NEW)
-    if given is None and not (is_demo(settings) and settings.secret is None):
-        if stream.isatty():
-            print("The new secret, then Enter:", file=sys.stderr)
-        given = stream.readline()
+    if given is not None or (is_demo(settings) and settings.secret is None):
+        return given
+    return getpass("The new secret, then Enter: ") if stream.isatty() else stream.readline()
+
+
+def rotate(settings: Settings, given: str | None, run_id: str, display: Display) -> None:
+    """Change the pseudonym key by a rebuild from the landing folder; tombstones keep working.
+
+    The caller holds the rebuild lock under `run_id`.
+
+    Args:
+        settings: of the run.
+        given: the new secret, as `read_secret` returns it.
+        run_id: of the rebuild that follows.
+        display: shows progress.
+    """
     new = new_secret(settings, given)
     replace_secret(settings, new)
     display.done("The new key is in force; the warehouse made with the old one is removed")

@@ -17,19 +17,23 @@ from orchestration.loading.satismeter import SHAPE
 from orchestration.loading.zendesk import shape_of
 
 
-def show_line(landing: Path, path: str, line_number: int) -> str:
+def show_line(landing: Path, path: str, line_number: int, folder: Path | None = None) -> str:
     """The line that `raw.quarantined_rows` names; in a file of pages, the element.
 
     Args:
         landing: the landing folder.
         path: of the data file in it; `a.zip::member` inside a zip.
         line_number: from 1, as in the table.
+        folder: private, and emptied by a later run should this process be killed: the file is
+            unpacked there. Made if absent; null for one in the system's folder.
 
     Raises:
         LandingError: there is no such file or line.
     """
-    with tempfile.TemporaryDirectory(prefix="northstar-") as folder:
-        text = Path(folder) / "content.txt"
+    if folder is not None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="northstar-", dir=folder) as unpacked:
+        text = Path(unpacked) / "content.txt"
         with text.open("wb") as output:
             damages = [inflate(stored, output) for _, stored in open_stored(landing, [path])]
         if any((damage or "").startswith(NOT_OPENED) for damage in damages):
