@@ -107,7 +107,8 @@ class Needles:
         if folded and folded not in self._texts:
             self._texts.add(folded)
             self._bytes.append(folded.encode(errors="replace"))
-            self._are_plain = self._are_plain and folded.isascii() and not set("\"'") & set(folded)
+            is_plain = folded.isascii() and folded.isprintable() and not set("\"'\\") & set(folded)
+            self._are_plain = self._are_plain and is_plain
 
     def are_in_file(self, file: Stored, contracts: Contracts) -> bool:
         """Whether one of the texts may stand in a file, however its source may write it."""
@@ -116,7 +117,8 @@ class Needles:
         if encoding == "utf-8":
             if any(needle in folded for needle in self._bytes):
                 return True
-            if self._are_plain and b"\\" not in folded:
+            # What is plain is written otherwise by these escapes alone.
+            if self._are_plain and b"\\u" not in folded and b"\\/" not in folded:
                 return False
         return self.are_in(read_text(file.content, file.name, contracts).content)
 
