@@ -14,6 +14,8 @@ from datetime import datetime
 
 import duckdb
 
+from orchestration.loading.rows import stage
+
 LOADED = "loaded"
 DUPLICATE = "duplicate"
 UNREADABLE = "unreadable"
@@ -25,6 +27,8 @@ class Entry:
     """One row of `raw.loaded_files`, without its counts. See schema.sql for the columns.
 
     Attributes:
+        landed_hash: SHA-256 of the landed file, which may be a zip of many; empty until a load has
+            come to its end, since a kill before it leaves some of them unloaded.
         erased: rows that erasures took out of the file; of an entry that was read from the ledger
             it is not known.
     """
@@ -126,19 +130,28 @@ def _same(before: Entry, entry: Entry) -> bool:
     return entry.status == LOADED or before.reason == entry.reason
 
 
-def touch(
-    connection: duckdb.DuckDBPyConnection, known: Mapping[str, Entry], wanted: Sequence[Entry]
-) -> None:
-    """Note the new size and time of files that were touched but hold the same bytes."""
-    moved = [
-        (entry.size, entry.modified_ns, entry.landed_hash, entry.path)
-        for entry in wanted
-        if (before := known.get(entry.path)) is not None
-        and (before.size, before.modified_ns, before.landed_hash)
-        != (entry.size, entry.modified_ns, entry.landed_hash)
-    ]
-    if moved:
-        connection.executemany(
-            "update raw.loaded_files set size = ?, modified_ns = ?, landed_hash = ? where path = ?",
-            moved,
-        )
+def touch(connection: duckdb.DuckDBPyConnection, wanted: Sequence[Entry]) -> None:
+    """Note size, time and hash of the landed files, once everything in them is loaded.
+
+    Until then a zip is not known by its hash, and is listed again: its files are loaded in several
+    transactions, and those that a kill left out stand in no ledger. Files that were touched, but
+    hold the same bytes, get their new size and time here, too.
+    """
+    columns = {
+        "path": "VARCHAR",
+        "size": "BIGINT",
+        "modified_ns": "BIGINT",
+        "landed_hash": "VARCHAR",
+    }
+    rows = ({name: getattr(entry, name) for name in columns} for entry in wanted)
+    stage(connection, "landed_files", columns, rows)
+    connection.execute(
+        """
+        update raw.loaded_files
+        set size = landed.size, modified_ns = landed.modified_ns, landed_hash = landed.landed_hash
+        from landed_files as landed
+        where landed.path = loaded_files.path
+            and (landed.size, landed.modified_ns, landed.landed_hash) is distinct from
+                (loaded_files.size, loaded_files.modified_ns, loaded_files.landed_hash)
+        """
+    )

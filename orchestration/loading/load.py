@@ -125,7 +125,6 @@ def load_landing(
     described = _describe(inventory, contracts, known, limits)
     wanted = ledger.choose_owners(_recall(one, tombstones) for one in described)
     plan = ledger.compare(known, wanted)
-    ledger.touch(connection, known, wanted)
     report = LoadReport(removed_files=len(plan.remove), unchanged_files=plan.unchanged)
     for entry in (*plan.load, *plan.record):
         if entry.path in known:
@@ -148,6 +147,7 @@ def load_landing(
             load.replace(reader, entries, files)
             done += len(entries)
     load.record(plan.record)
+    ledger.touch(connection, wanted)
     _summarise(connection, report, run_id)
     return report
 
@@ -335,7 +335,7 @@ class _Load:
             "size": entry.size,
             "stored_size": entry.stored_size,
             "modified_ns": entry.modified_ns,
-            "landed_hash": entry.landed_hash,
+            "landed_hash": "",  # until the load has come to its end: see `ledger.touch`
             "content_hash": entry.content_hash,
             "contract_hash": entry.contract_hash,
             "duplicate_of": entry.duplicate_of,

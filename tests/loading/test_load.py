@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import random
 import uuid
@@ -21,6 +22,7 @@ from orchestration.contracts import read_contracts
 from orchestration.errors import LandingError
 from orchestration.landing import take_inventory
 from orchestration.loading import LoadReport, amplitude, as_of, connect, load_landing, stamp_run
+from orchestration.loading.load import _Load
 from orchestration.loading.pseudonyms import keyed_uuid
 from orchestration.settings import Settings
 from tests.loading.exports import TRACKING_PLAN, event, lines, write_hour, write_zip
@@ -100,6 +102,43 @@ def test_zips_and_bare_files_are_loaded_with_their_members(school: School) -> No
     ]
     hours = school.query("select hour(exported_hour) from raw.loaded_files order by 1")
     assert hours == [(13,), (14,), (15,)]
+
+
+@pytest.mark.parametrize("changed", [False, True])
+@pytest.mark.parametrize("transactions", [1, 2])
+def test_a_zip_of_which_a_kill_left_some_files_unloaded_is_looked_into_again(
+    school: School, monkeypatch: pytest.MonkeyPatch, transactions: int, changed: bool
+) -> None:
+    """Its files are loaded in several transactions, and no ledger knows of those that are left."""
+    monkeypatch.setattr("orchestration.loading.load._BATCH_FILES", 1)
+    archive = school.amplitude / "january.zip"
+    if changed:
+        write_zip(archive, {13: [event(9)]})
+        school.load()
+    write_zip(archive, {13: [event(1)], 14: [event(2), event(3)], 15: [event(4)]})
+    begun = 0
+    load = _Load.replace
+
+    def killed(self: _Load, *arguments: Any) -> None:
+        nonlocal begun
+        if begun == transactions:
+            raise KeyboardInterrupt
+        begun += 1
+        load(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_Load, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            school.load()
+    assert school.query("select count(*) from raw.loaded_files") == [(transactions,)]
+
+    report = school.load()
+
+    assert report.unchanged_files == transactions
+    assert [row[2:4] for row in school.ledger()] == [(1, 1), (2, 2), (1, 1)]
+    assert school.load().unchanged_files == 3
+    hashes = school.query("select distinct landed_hash from raw.loaded_files")
+    assert hashes == [(hashlib.sha256(archive.read_bytes()).hexdigest(),)]
 
 
 @pytest.mark.usefixtures("each_way")
