@@ -199,6 +199,14 @@ class EventReader(Reader):
 
     # -- reading -------------------------------------------------------------------------------
 
+    @property
+    def types(self) -> dict[str, str]:
+        """DuckDB's types of what is read of a line: columns, and structs of properties."""
+        return {
+            name: _TYPED.get(name) or _duckdb_type(properties)
+            for name, properties in self._fields.items()
+        }
+
     def _read_joined(self, connection: duckdb.DuckDBPyConnection, texts: Sequence[Path]) -> None:
         self._read(connection, texts, [TAG], f"batch_files.number = lines.line.{identifier(TAG)}")
 
@@ -212,27 +220,14 @@ class EventReader(Reader):
         tags: Sequence[str],
         is_line_of: str,
     ) -> None:
-        names = ", ".join(file_literal(text) for text in texts)
-        types = {
-            name: _TYPED.get(name) or _duckdb_type(properties)
-            for name, properties in self._fields.items()
-        }
-        types |= dict.fromkeys(tags, "BIGINT")
-        columns = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in types.items())
+        types = self.types | dict.fromkeys(tags, "BIGINT")
         fields = ", ".join(f"{identifier(name)} := {identifier(name)}" for name in types)
         connection.execute(
             f"""
             insert into event_rows by name
             select batch_files.file_id, {_listed(self._projection("line", 'line."uuid"'))}
             from (
-                select filename, struct_pack({fields}) as line
-                from read_json(
-                    [{names}],
-                    format = 'newline_delimited',
-                    columns = {{{columns}}},
-                    filename = true,
-                    maximum_object_size = {_MAX_LINE_BYTES}
-                )
+                select filename, struct_pack({fields}) as line from {json_lines(texts, types)}
             ) as lines
             join batch_files on {is_line_of}
             """
@@ -697,6 +692,21 @@ def _chunked(
                 half = len(chunk) // 2
                 waiting += [chunk[:half], chunk[half:]]
     return failed
+
+
+def json_lines(texts: Sequence[Path], types: Mapping[str, str]) -> str:
+    """Relation: the lines of files of JSON lines, with these columns and `filename`."""
+    names = ", ".join(file_literal(text) for text in texts)
+    columns = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in types.items())
+    return f"""
+        read_json(
+            [{names}],
+            format = 'newline_delimited',
+            columns = {{{columns}}},
+            filename = true,
+            maximum_object_size = {_MAX_LINE_BYTES}
+        )
+    """
 
 
 def find_lines(file: UnpackedFile, key: str, values: set[str]) -> dict[str, int]:
