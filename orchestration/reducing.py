@@ -17,6 +17,10 @@ _KIND = re.compile(r"[A-Z][A-Za-z]*(?: [A-Za-z]+){0,3} Error(?=: )")
 _TOLD = ("IO Error", "Out of Memory Error", "Catalog Error", "Binder Error", "Parser Error")
 # Of dbt's own ones: about its templates and contracts.
 _TOLD_OF_DBT = ("Compilation Error",)
+# Which constraint of a contract it was names no value, unlike those about keys.
+_OF_A_CONTRACT = re.compile(
+    r"Constraint Error: (?:NOT NULL constraint failed: |CHECK constraint failed on table )[^\n]+"
+)
 _EXCERPT = re.compile(r"\s*\n\s*LINE \d+:.*\Z", re.DOTALL)
 
 
@@ -30,6 +34,8 @@ def reduced(error: BaseException | str) -> str:
     heading = _HEADING.match(text)
     said = text if heading is None else text[heading.end() :]
     found = _KIND.match(said.lstrip())
+    if contract := _OF_A_CONTRACT.match(said.lstrip()):
+        return _in_one_line(contract.group())
     if found is not None and found.group() in _TOLD:
         return _in_one_line(_EXCERPT.sub("", said))
     if found is None and heading is not None and heading["kind"] in _TOLD_OF_DBT:

@@ -19,6 +19,15 @@ ADDRESS = "anna@example.org"
         ("select answer::int from answers", "Conversion Error"),
         ("select error(answer) from answers", "Invalid Input Error"),
         ("insert into answers from answers", "Constraint Error"),
+        (
+            "insert into answers values (null)",
+            "Constraint Error: NOT NULL constraint failed: answers.answer",
+        ),
+        (
+            "insert into answers values ('anna@example.org, who is checked')",
+            'Constraint Error: CHECK constraint failed on table "answers" with expression '
+            "CHECK((length(answer) < 20))",
+        ),
         ("select strptime(answer, '%Y') from answers", "Invalid Input Error"),
         (
             "select nobody from answers",
@@ -30,7 +39,9 @@ ADDRESS = "anna@example.org"
 )
 def test_kinds_that_quote_values_are_told_without_their_text(sql: str, told: str) -> None:
     with duckdb.connect() as connection:
-        connection.execute("create table answers (answer varchar primary key)")
+        connection.execute(
+            "create table answers (answer varchar primary key check (length(answer) < 20))"
+        )
         connection.execute("insert into answers values (?)", [ADDRESS])
         with pytest.raises(duckdb.Error) as error:
             connection.execute(sql).fetchall()
