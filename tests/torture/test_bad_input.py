@@ -14,7 +14,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -91,11 +91,9 @@ def largest(folder: Path) -> Iterator[list[int]]:
     def watch() -> None:
         while not over.is_set():
             size = 0
-            for path in folder.rglob("*.txt"):
-                try:
+            with suppress(FileNotFoundError):  # what is looked at is removed meanwhile
+                for path in folder.rglob("*.txt"):
                     size += path.stat().st_size
-                except FileNotFoundError:
-                    continue
             found[0] = max(found[0], size)
             time.sleep(0.002)
 
