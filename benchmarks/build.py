@@ -165,6 +165,8 @@ def run_by_hand(settings: Settings, statements: Sequence[Statement], folder: Pat
     with duckdb.connect(str(settings.warehouse)) as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute(f"set memory_limit = '{settings.memory_limit}'")
+        # As in the project's profiles.yml.
+        connection.execute("set asof_loop_join_threshold = 0")
         connection.execute(f"attach '{folder / published_file(settings).name}' as published")
         for statement in statements:
             if statement.relation is None:
