@@ -273,9 +273,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, function in _COMMANDS.items():
         command = commands.add_parser(name, help=function.__doc__, description=function.__doc__)
-        if name == "run":
-            command.set_defaults(run_id=str(uuid4()))
-        if name in _FROM_STANDARD_INPUT:
+        if name in ("run", *_FROM_STANDARD_INPUT):
             command.set_defaults(run_id=str(uuid4()))
         if name == "show-line":
             command.add_argument("path", help="in the landing folder; `a.zip::member` inside a zip")
