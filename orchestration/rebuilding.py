@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from orchestration.liveness import alive, leave_for_dead
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
-    from dagster import DagsterInstance, EventLogEntry
+    from dagster import DagsterInstance, EventLogEntry, JobDefinition
 
 _OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
@@ -70,7 +71,6 @@ def rebuild(
     import dagster as dg
     from dagster._core.errors import DagsterExecutionInterruptedError
 
-    from orchestration.definitions import defs
     from orchestration.defs.automation.alerts import end_of
     from orchestration.event_log import connections_kept
     from orchestration.watching import tell_safely
@@ -82,7 +82,7 @@ def rebuild(
         dg.DagsterInstance.get() as instance,
         connections_kept(instance),
     ):
-        job = defs().resolve_job_def("rebuild")
+        job = _job()
         instance.add_event_listener(run_id, _Narrator(display).hear)
         try:
             with alive(settings, run_id):
@@ -105,6 +105,14 @@ def rebuild(
                 raise
             raise cause from error
         tell_safely(end_of(instance, run_id))
+
+
+@cache
+def _job() -> JobDefinition:
+    """The job: what Dagster makes of the code does not change while the code does not."""
+    from orchestration.definitions import defs
+
+    return defs().resolve_job_def("rebuild")
 
 
 @contextmanager

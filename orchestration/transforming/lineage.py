@@ -70,6 +70,7 @@ class KeptLineage:
     def __init__(self, file: Path) -> None:
         """Begin with what the file holds; a missing or damaged one holds nothing."""
         self._file = file
+        self._reader = version("sqlglot")
         self._read: dict[str, dict[str, list[list[str]]]] = {}
         with suppress(OSError, ValueError):
             found = json.loads(file.read_bytes())
@@ -84,7 +85,7 @@ class KeptLineage:
             sqlglot.errors.SqlglotError: the query cannot be read.
         """
         known = [[*place, columns] for place, columns in tables.items()]
-        told = json.dumps([version("sqlglot"), sql, known])
+        told = json.dumps([self._reader, sql, known])
         key = hashlib.sha256(told.encode()).hexdigest()
         found = self._read.get(key)
         if found is None:

@@ -4,7 +4,7 @@ A dbt node of this project costs DuckDB a few milliseconds and dbt's own Python 
 Profiles name five causes, none of which has an option in dbt 1.11:
 
 - For every node (2.6 times, in fact) it wraps each of some 700 macros anew and looks each of them
-  up again: here they are wrapped without a call of Python's, and looked up in one flat dictionary.
+  up again: here a macro is wrapped when a template asks for it, most never.
 - With the macros, it wraps 21 functions that raise errors, and lists its own options again: here a
   function is wrapped when it is asked for, and the options are listed once.
 - It translates every template to Python anew, in every process: here each text is translated once,
@@ -19,11 +19,18 @@ dbt, which is why its minor version is pinned; where one is not found, dbt runs 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import (
+    Callable,
+    Collection,
+    ItemsView,
+    Iterator,
+    KeysView,
+    Mapping,
+    ValuesView,
+)
 from contextlib import ExitStack, contextmanager, suppress
-from functools import cache, partial
-from itertools import repeat
-from operator import itemgetter
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 from unittest.mock import patch
@@ -54,70 +61,169 @@ def quickened(heard: Collection[str], templates: Path | None = None) -> Iterator
 _Patch = tuple[Any, str, Any]
 
 
+class _MadeWhenAskedFor(dict[str, Any]):
+    """A dictionary of what was put into it, and of what can be made.
+
+    To whoever looks, all of it is there.
+    """
+
+    def __init__(self, sources: Mapping[str, Any], make: Callable[[Any], Any]) -> None:
+        """Begin empty; `make` gets the source of a name."""
+        super().__init__()
+        self._sources = sources
+        self._make = make
+
+    def make_instead(self, names: Collection[str]) -> None:
+        """Forget what was put in under these names where there is something to make."""
+        for name in self._sources.keys() & names:
+            self.pop(name, None)
+
+    def __missing__(self, name: str) -> Any:
+        made = self[name] = self._make(self._sources[name])
+        return made
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or name in self._sources
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self[name] if name in self else default  # noqa: SIM401
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names())
+
+    def __len__(self) -> int:
+        return len(self._names())
+
+    def __bool__(self) -> bool:
+        return bool(self._sources) or super().__len__() > 0
+
+    def keys(self) -> Any:
+        return KeysView(self)
+
+    def values(self) -> Any:
+        return ValuesView(self)
+
+    def items(self) -> Any:
+        return ItemsView(self)
+
+    def _names(self) -> list[str]:
+        return list(dict.fromkeys((*super().__iter__(), *self._sources)))
+
+
+_Macros = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class _Names:
+    """The macros that a template may name.
+
+    Attributes:
+        packages: macros by the name of a package that is not dbt's own.
+        of_dbt: macros of dbt and of its adapter, of which the first wins.
+        flat: a macro, or the name of a package, by the name under which a template finds it.
+    """
+
+    packages: _Macros
+    of_dbt: Mapping[str, Any]
+    flat: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, macros: _Macros, builder: Any) -> _Names:
+        """Of a node's package and project, which the builder of dbt's namespaces knows."""
+        from dbt.include.global_project import PROJECT_NAME
+
+        of_dbt: dict[str, Any] = {}
+        for package in reversed(builder.internal_package_names_order):
+            of_dbt |= macros.get(package, {})
+        own = builder.internal_package_names
+        packages = {name: macros[name] for name in macros if name not in own}
+        # The last that names a macro wins: the package of the node, then the project.
+        flat = {
+            **of_dbt,
+            **{name: name for name in (PROJECT_NAME, *packages)},
+            **packages.get(builder.root_package, {}),
+            **packages.get(builder.search_package, {}),
+        }
+        return cls(packages, of_dbt, flat)
+
+
 def _macros() -> Iterator[_Patch]:
-    """Wrap the macros of a context at once, and flatten them."""
+    """Wrap a macro for a context when a template asks for it."""
     from dbt.clients.jinja import MacroGenerator
-    from dbt.context.macros import MacroNamespaceBuilder
+    from dbt.context.configured import ConfiguredContext
+    from dbt.context.manifest import ManifestContext
+    from dbt.exceptions import PackageNotFoundForMacroError
     from dbt.include.global_project import PROJECT_NAME
+    from dbt_common.clients.jinja import MacroFuzzTemplate, NativeSandboxTemplate
 
-    class Namespace(dict[str, Any]):
-        """What dbt's `MacroNamespace` finds, by one lookup instead of five."""
+    class Namespace:
+        """What finds the macros of a package, for `adapter.dispatch`."""
 
-        packages: Mapping[str, Mapping[str, Any]]
-        dbt: Mapping[str, Any]
+        def __init__(
+            self,
+            context: Mapping[str, Any],
+            flat: Collection[str],
+            packages: Mapping[str, Mapping[str, Any]],
+        ) -> None:
+            self._context = context
+            self._flat = flat
+            self._packages = packages
 
         def get_from_package(self, package_name: str | None, name: str) -> Any:
-            from dbt.exceptions import PackageNotFoundForMacroError
-
             if package_name is None:
-                return self.get(name)
-            if package_name == PROJECT_NAME:
-                return self.dbt.get(name)
-            if package_name in self.packages:
-                return self.packages[package_name].get(name)
+                return self._context[name] if name in self._flat else None
+            if package_name in self._packages:
+                return self._packages[package_name].get(name)
             raise PackageNotFoundForMacroError(package_name)
 
-    class Wrapped(MacroGenerator, tuple):  # type: ignore[type-arg]
-        """A `MacroGenerator` that is a tuple: made without its three constructors."""
+    read_names = _kept_by_packages(_Names.read)
+    whole: Callable[[Any], dict[str, Any]] = ManifestContext.to_dict
+    without_macros: Callable[[Any], dict[str, Any]] = ConfiguredContext.to_dict
 
-        macro = property(itemgetter(0))
-        context = property(itemgetter(1))
-        node = property(itemgetter(2))
-        stack = property(itemgetter(3))
+    def build_namespace(self: Any) -> Namespace:
+        builder = self._get_namespace_builder()
+        names = read_names(self.manifest.get_macros_by_package(), builder)
 
-        # Like any other `MacroGenerator`, and unlike a tuple, one is equal to itself alone.
-        __hash__ = object.__hash__
-        __eq__ = object.__eq__
-        __ne__ = object.__ne__
+        def wrap(macro: Any) -> Any:
+            if isinstance(macro, str):
+                return packages[macro]
+            return MacroGenerator(macro, context, builder.node, builder.thread_ctx)
 
-    wrap = partial(tuple.__new__, Wrapped)
+        context = _MadeWhenAskedFor(names.flat, wrap)
+        own = {PROJECT_NAME: names.of_dbt, **names.packages}
+        packages = {name: _MadeWhenAskedFor(macros, wrap) for name, macros in own.items()}
+        # Nobody has seen the one that it had until now.
+        self._ctx = context
+        return Namespace(context, names.flat, packages)
 
-    def build_namespace(
-        self: Any, macros_by_package: Mapping[str, Mapping[str, Any]], ctx: dict[str, Any]
-    ) -> Namespace:
-        shared = (repeat(ctx), repeat(self.node), repeat(self.thread_ctx))
-        wrapped = {}
-        for package, macros in macros_by_package.items():
-            fields = zip(macros.values(), *shared, strict=False)  # the shared ones never end
-            wrapped[package] = dict(zip(macros, map(wrap, fields), strict=True))
-        of_dbt: dict[str, Any] = {}
-        for package in reversed(self.internal_package_names_order):
-            of_dbt |= wrapped.get(package, {})
-        packages = {
-            package: macros
-            for package, macros in wrapped.items()
-            if package not in self.internal_package_names
-        }
-        # The last that names a macro wins: the package of the node, then the project.
-        namespace = Namespace(of_dbt)
-        namespace[PROJECT_NAME] = of_dbt
-        namespace.update(packages)
-        namespace.update(packages.get(self.root_package, {}))
-        namespace.update(packages.get(self.search_package, {}))
-        namespace.packages, namespace.dbt = packages, of_dbt
-        return namespace
+    def to_dict(self: Any) -> dict[str, Any]:
+        if not isinstance(self.namespace, Namespace):
+            return whole(self)
+        context = without_macros(self)
+        # A macro wins over what dbt itself puts there.
+        self._ctx.make_instead(set(dict.keys(context)))
+        return context
 
-    yield MacroNamespaceBuilder, "build_namespace", build_namespace
+    # An argument of a test is rendered with a copy of the whole context, unlike all else.
+    yield NativeSandboxTemplate, "new_context", MacroFuzzTemplate.new_context
+    yield ManifestContext, "_build_namespace", build_namespace
+    yield ManifestContext, "to_dict", to_dict
+
+
+def _kept_by_packages(read: Callable[[_Macros, Any], _Names]) -> Callable[[_Macros, Any], _Names]:
+    """Read the names once for a manifest, a project and a package."""
+    kept: dict[tuple[str, str], tuple[_Macros, int, _Names]] = {}
+
+    def read_once(macros: _Macros, builder: Any) -> _Names:
+        key = (builder.root_package, builder.search_package)
+        # While dbt parses it adds macros to those that it has.
+        count = sum(map(len, macros.values()))
+        known = kept.get(key)
+        if known is None or known[0] is not macros or known[1] != count:
+            known = kept[key] = (macros, count, read(macros, builder))
+        return known[2]
+
+    return read_once
 
 
 def _contexts() -> Iterator[_Patch]:

@@ -47,7 +47,7 @@ def test_a_query_that_was_read_before_is_not_read_again(
             again.of(SQL, {("raw", "scores"): {**TABLES["raw", "scores"], "new": "DATE"}})
         patched.setattr(lineage, "version", lambda _: "of tomorrow")
         with pytest.raises(AssertionError, match="read again"):
-            again.of(SQL, TABLES)
+            KeptLineage(tmp_path / "lineage.json").of(SQL, TABLES)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "\udcff".encode("utf-8", "replace").decode()])
