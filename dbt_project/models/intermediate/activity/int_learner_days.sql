@@ -14,12 +14,6 @@
 
 with
 
-    learner_days as (
-        select user_key, device_key, amplitude_key, activity_date, app, event_type, events
-        from {{ by_id }}
-        where not is_excluded
-    ),
-
     plan as (
         select
             app,
@@ -33,8 +27,8 @@ with
     -- Only these can turn out to be somebody else's, on any day of the past.
     anonymous_ids as (
         select device_key, amplitude_key, user_key, activity_date, app, event_type, events
-        from learner_days
-        where user_key is null
+        from {{ by_id }}
+        where not is_excluded and user_key is null
     ),
 
     anonymous as (
@@ -99,12 +93,12 @@ with
     signed_in_ids as (
         {% if all_days -%}
             select user_key as learner_key, activity_date, app, event_type, events
-            from learner_days
-            where user_key is not null
+            from {{ by_id }}
+            where not is_excluded and user_key is not null
         {%- else -%}
             select user_key as learner_key, activity_date, app, event_type, events
-            from learner_days
-            where user_key is not null and {{ touched }}
+            from {{ by_id }}
+            where not is_excluded and user_key is not null and {{ touched }}
 
             union all
 
@@ -114,12 +108,13 @@ with
                 learner_days.app,
                 learner_days.event_type,
                 learner_days.events
-            from learner_days
+            from {{ by_id }} as learner_days
             inner join
                 moved
                 on learner_days.user_key = moved.learner_key
                 and learner_days.activity_date = moved.activity_date
                 and learner_days.event_type = moved.event_type
+            where not learner_days.is_excluded
         {%- endif %}
     ),
 

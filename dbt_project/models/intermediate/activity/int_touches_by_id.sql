@@ -52,9 +52,7 @@ with
             amplitude_key,
             channel,
             activity_date,
-            count(*) as touches,
             min(event_at) as first_touch_at,
-            max(event_at) as last_touch_at,
             '{{ rules_hash(meanings) }}' as rules_hash
         from touches
         group by user_key, device_key, amplitude_key, channel, activity_date

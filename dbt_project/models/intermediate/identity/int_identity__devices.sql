@@ -1,28 +1,24 @@
 with
 
-    learner_days as (
-        select user_key, device_key, activity_date, first_event_at
-        from {{ ref("int_learner_days_by_id") }}
-        where not is_excluded and device_key is not null
-    ),
-
+    -- The days are read three times: of a relation with a name that is read more than once, DuckDB
+    -- makes a copy in memory, of years.
     -- Most devices never send an anonymous event, and those that do mostly do before the first
     -- sign-in; asking only for sign-ins that such an event may belong to keeps this table small.
     last_anonymous as (
         select device_key, max(activity_date) as activity_date
-        from learner_days
-        where user_key is null
+        from {{ ref("int_learner_days_by_id") }}
+        where not is_excluded and device_key is not null and user_key is null
         group by device_key
     ),
 
     last_sign_ins as (
         select learner_days.device_key, min(learner_days.activity_date) as activity_date
-        from learner_days
+        from {{ ref("int_learner_days_by_id") }} as learner_days
         inner join
             last_anonymous
             on learner_days.device_key = last_anonymous.device_key
             and learner_days.activity_date >= last_anonymous.activity_date
-        where learner_days.user_key is not null
+        where not learner_days.is_excluded and learner_days.user_key is not null
         group by learner_days.device_key
     ),
 
@@ -40,12 +36,12 @@ with
             learner_days.activity_date,
             learner_days.user_key,
             min(learner_days.first_event_at) as first_event_at
-        from learner_days
+        from {{ ref("int_learner_days_by_id") }} as learner_days
         inner join
             bounds
             on learner_days.device_key = bounds.device_key
             and learner_days.activity_date <= bounds.activity_date
-        where learner_days.user_key is not null
+        where not learner_days.is_excluded and learner_days.user_key is not null
         group by learner_days.device_key, learner_days.activity_date, learner_days.user_key
     ),
 

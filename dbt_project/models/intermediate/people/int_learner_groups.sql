@@ -1,10 +1,5 @@
 with
 
-    events as (
-        select user_key, {{ equity_dimensions() | join(", ") }}
-        from {{ ref("int_attributes_by_id") }}
-    ),
-
     responses as (
         select
             user_key,
@@ -26,6 +21,8 @@ with
         from responses {{ contact_joins("responses") }}
     ),
 
+    -- Each attribute is read by itself: of a relation with a name that is read more than once,
+    -- DuckDB makes a copy in memory.
     told as (
         {% for attribute in equity_dimensions() -%}
             select
@@ -33,7 +30,7 @@ with
                 '{{ attribute }}' as dimension,
                 {{ attribute }}.event_at as told_at,
                 {{ attribute }}.{{ attribute }} as group_name
-            from events
+            from {{ ref("int_attributes_by_id") }}
             where {{ attribute }} is not null
 
             union all

@@ -10,10 +10,6 @@ with
         from {{ ref("int_subscriptions") }}
     ),
 
-    touches as (
-        select learner_key, channel, first_touch_at as touched_at from {{ ref("int_touches") }}
-    ),
-
     conversions as (
         select
             learner_key,
@@ -21,6 +17,14 @@ with
             {{ start_of_period("started_on", "month") }} as month
         from subscriptions
         where position = 1
+    ),
+
+    -- One a day: a learner may have come with two devices, or signed in meanwhile.
+    touches as (
+        select touches.learner_key, touches.channel, min(touches.first_touch_at) as touched_at
+        from {{ ref("int_touches") }} as touches
+        inner join conversions on touches.learner_key = conversions.learner_key
+        group by touches.learner_key, touches.channel, touches.activity_date
     ),
 
     {% for model in models %}

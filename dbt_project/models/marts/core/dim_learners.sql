@@ -6,12 +6,6 @@ with
         select learner_key, activity_date from {{ ref("fct_learner_days") }} where not is_anonymous
     ),
 
-    countries as (
-        select user_key, activity_date, country
-        from {{ ref("int_learner_days_by_id") }}
-        where user_key is not null and country is not null and not is_excluded
-    ),
-
     signups as (select learner_key, signup_date, signup_language from {{ ref("int_signups") }}),
 
     touches as (select learner_key, channel, first_touch_at from {{ ref("int_touches") }}),
@@ -25,27 +19,28 @@ with
         group by learner_key
     ),
 
-    told_countries as (
-        select countries.user_key, countries.activity_date, countries.country
-        from countries
-        inner join as_of on countries.activity_date < as_of.as_of_date
-    ),
-
+    -- The days are read twice: of a relation with a name that is read more than once, DuckDB makes
+    -- a copy in memory, of years.
     last_told as (
-        select user_key, max(activity_date) as activity_date from told_countries group by user_key
+        select days.user_key, max(days.activity_date) as activity_date
+        from {{ ref("int_learner_days_by_id") }} as days
+        inner join as_of on days.activity_date < as_of.as_of_date
+        where days.user_key is not null and days.country is not null and not days.is_excluded
+        group by days.user_key
     ),
 
     -- The alphabet decides between two countries of one day, so that the answer never depends on
     -- the order of arrival. Only the last day of each learner is looked at: sorting all of them
     -- would cost the whole history each day.
     last_countries as (
-        select told_countries.user_key, min(told_countries.country) as country
-        from told_countries
+        select days.user_key, min(days.country) as country
+        from {{ ref("int_learner_days_by_id") }} as days
         inner join
             last_told
-            on told_countries.user_key = last_told.user_key
-            and told_countries.activity_date = last_told.activity_date
-        group by told_countries.user_key
+            on days.user_key = last_told.user_key
+            and days.activity_date = last_told.activity_date
+        where days.country is not null and not days.is_excluded
+        group by days.user_key
     ),
 
     first_touches as (
