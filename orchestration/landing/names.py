@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import PurePosixPath
 
 AMPLITUDE_EVENTS = "amplitude_events"
 AMPLITUDE_MERGES = "amplitude_merges"
@@ -55,17 +54,17 @@ class FileName:
 
 def read_name(path: str) -> FileName:
     """Tell a data file's source from its path (of a zip member: the member's path)."""
-    name = PurePosixPath(path).name
-    folders = [part.lower() for part in PurePosixPath(path).parts[:-1]]
-    lower = name.lower()
+    *parts, name = path.split("/")
     if found := _EVENTS.fullmatch(name):
         try:
-            hour = datetime.strptime(f"{found['date']} {found['hour']}", "%Y-%m-%d %H")
+            hour = datetime.fromisoformat(f"{found['date']}T{found['hour']:0>2}")
         except ValueError:
             return FileName(None, remedy="its name holds no valid date and hour; correct the name")
         return FileName(AMPLITUDE_EVENTS, project=found["project"], hour=hour)
     if _MERGES.fullmatch(name):
         return FileName(AMPLITUDE_MERGES)
+    folders = [part.lower() for part in parts]
+    lower = name.lower()
     if "zendesk" in folders and lower.endswith(_JSON):
         resource = _zendesk_resource(lower, folders)
         if resource is None:

@@ -100,7 +100,8 @@ def choose_owners(entries: Iterable[Entry]) -> list[Entry]:
             continue
         owner = owners.setdefault(entry.identity, entry.path)
         if owner == entry.path:
-            chosen.append(replace(entry, status=LOADED, duplicate_of=None))
+            is_owner = entry.status == LOADED and entry.duplicate_of is None
+            chosen.append(entry if is_owner else replace(entry, status=LOADED, duplicate_of=None))
         else:
             reason = f"the same content as {owner}"
             chosen.append(replace(entry, status=DUPLICATE, duplicate_of=owner, reason=reason))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,8 @@ _BATCH_INFLATED_BYTES = 2**30
 _BATCH_FILES = 4_000
 _USUAL_INFLATION = 15
 _HASHERS = 2
+# The source of a file that no reader knows.
+_UNKNOWN = "unknown"
 
 
 @dataclass
@@ -421,41 +424,36 @@ def _describe_one(
     stored: StoredFile | UnreadableArchiveError,
     contracts: Contracts,
 ) -> Entry:
-    entry = Entry(
-        path=file.path,
+    described = partial(
+        Entry,
         landed_path=file.path,
-        source="unknown",
-        status=ledger.LOADED,
-        reason=None,
         size=file.size,
-        stored_size=file.size,
         modified_ns=file.modified_ns,
         landed_hash=landed_hash,
-        content_hash=landed_hash,
-        contract_hash="",
     )
     if isinstance(stored, UnreadableArchiveError):
-        path = stored.path or file.path
-        return replace(entry, path=path, status=ledger.UNREADABLE, reason=str(stored))
+        return described(
+            path=stored.path or file.path,
+            source=_UNKNOWN,
+            status=ledger.UNREADABLE,
+            reason=str(stored),
+            stored_size=file.size,
+            content_hash=landed_hash,
+            contract_hash="",
+        )
     # Some programs write zips with backslashes between folders.
     path = stored.path.replace("\\", "/")
     name = read_name(path.replace("::", "/"))
-    entry = replace(
-        entry,
-        path=stored.path,
-        stored_size=stored.size,
-        content_hash=stored.content_hash,
-        exported_hour=name.hour,
-    )
-    if name.source is None:
-        return replace(entry, status=ledger.UNRECOGNISED, reason=name.remedy)
     contract_hash, remedy = _contract_of(name, path, contracts)
-    return replace(
-        entry,
-        source=name.source,
+    return described(
+        path=stored.path,
+        source=name.source or _UNKNOWN,
         status=ledger.UNRECOGNISED if remedy else ledger.LOADED,
         reason=remedy,
+        stored_size=stored.size,
+        content_hash=stored.content_hash,
         contract_hash=contract_hash,
+        exported_hour=name.hour,
     )
 
 
@@ -475,6 +473,8 @@ def _as_before(entry: Entry, before: Entry | None, limits: Limits) -> Entry:
 
 def _contract_of(name: FileName, path: str, contracts: Contracts) -> tuple[str, str | None]:
     """The fingerprint of the contract a file is read with, or what to do where there is none."""
+    if name.source is None:
+        return "", name.remedy
     if name.source == AMPLITUDE_EVENTS:
         plan = contracts.tracking_plan_for(name.project or "")
         if plan is None:
