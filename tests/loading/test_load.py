@@ -25,7 +25,7 @@ from orchestration.loading import LoadReport, amplitude, as_of, connect, load_la
 from orchestration.loading.load import _Load
 from orchestration.loading.pseudonyms import keyed_uuid
 from orchestration.settings import Settings
-from tests.loading.exports import TRACKING_PLAN, event, lines, write_hour, write_zip
+from tests.loading.exports import TRACKING_PLAN, event, hour_name, lines, write_hour, write_zip
 
 SECRET = b"a secret of the tests"
 
@@ -295,6 +295,20 @@ def test_a_broken_line_is_quarantined_with_its_line_and_reason_and_the_rest_load
     )
     # Lines 1 and 2 are an event and a blank line, which is no row.
     assert found == [(number, reason) for number, (reason, _) in enumerate(DAMAGE, start=3)]
+
+
+@pytest.mark.usefixtures("each_way")
+@pytest.mark.parametrize(
+    ("content", "accounts"), [(b"[", (1, 0, 0, 1, 0)), (b"5", (1, 0, 0, 1, 0)), (b"\n", (0,) * 5)]
+)
+def test_a_file_of_one_byte_is_accounted_for(
+    school: School, content: bytes, accounts: tuple[int, ...]
+) -> None:
+    write_hour(school.amplitude, [event(1)], hour=14)
+    (school.amplitude / hour_name(13)).write_bytes(gzip.compress(content))
+    school.load()
+    assert school.ledger()[0][2:] == accounts
+    assert school.ledger()[1][2:] == (1, 1, 0, 0, 0)
 
 
 @pytest.mark.usefixtures("each_way")
