@@ -1,4 +1,5 @@
 {%- set models = ["first", "last", "linear"] -%}
+{%- set lookback_days = var("attribution_lookback_days") -%}
 with
 
     subscriptions as (
@@ -14,16 +15,23 @@ with
         select
             learner_key,
             started_at as converted_at,
+            started_on as converted_on,
             {{ start_of_period("started_on", "month") }} as month
         from subscriptions
         where position = 1
     ),
 
-    -- One a day: a learner may have come with two devices, or signed in meanwhile.
+    -- One a day: a learner may have come with two devices, or signed in meanwhile. Whole days that
+    -- hold all that the attribution may look back to, which counts in hours.
     touches as (
         select touches.learner_key, touches.channel, min(touches.first_touch_at) as touched_at
         from {{ ref("int_touches") }} as touches
-        inner join conversions on touches.learner_key = conversions.learner_key
+        inner join
+            conversions
+            on touches.learner_key = conversions.learner_key
+            and touches.activity_date <= conversions.converted_on
+            and touches.activity_date
+            >= {{ add_days("conversions.converted_on", -1 - lookback_days) }}
         group by touches.learner_key, touches.channel, touches.activity_date
     ),
 
@@ -34,7 +42,7 @@ with
                     conversions="conversions",
                     touches="touches",
                     model=model,
-                    lookback_days=var("attribution_lookback_days"),
+                    lookback_days=lookback_days,
                 )
             }}
         ),

@@ -8,8 +8,6 @@ with
 
     signups as (select learner_key, signup_date, signup_language from {{ ref("int_signups") }}),
 
-    touches as (select learner_key, channel, first_touch_at from {{ ref("int_touches") }}),
-
     as_of as (select as_of_date from {{ ref("int_as_of") }}),
 
     active as (
@@ -43,10 +41,21 @@ with
         group by days.user_key
     ),
 
-    first_touches as (
-        select learner_key, min({{ row_of(["first_touch_at", "channel"]) }}) as first_touch
-        from touches
+    first_touched as (
+        select learner_key, min(first_touch_at) as first_touch_at
+        from {{ ref("int_touches") }}
         group by learner_key
+    ),
+
+    -- The alphabet decides here, too.
+    first_touches as (
+        select touches.learner_key, min(touches.channel) as channel
+        from {{ ref("int_touches") }} as touches
+        inner join
+            first_touched
+            on touches.learner_key = first_touched.learner_key
+            and touches.first_touch_at = first_touched.first_touch_at
+        group by touches.learner_key
     ),
 
     learners as (
@@ -60,7 +69,7 @@ with
             signups.signup_language,
             last_countries.country,
             {{ plan_on("learners") }} as current_plan,
-            first_touches.first_touch.channel as first_touch_channel,
+            first_touches.channel as first_touch_channel,
             active.first_active_on,
             active.last_active_on
         from learners
