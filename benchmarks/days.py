@@ -98,8 +98,8 @@ def figures(arguments: Sequence[str] = ()) -> list[Figure]:
     parser.add_argument(
         "--memory",
         default="6GB",
-        help="DuckDB's memory limit (%(default)s); with 2GB, the setting's default, all passes, too,"
-        " but 100 million events write to disk what does not fit",
+        help="DuckDB's memory limit (%(default)s); 2GB, the setting's default, are enough, but of "
+        "100 million events DuckDB then writes to disk what does not fit",
     )
     parser.add_argument("--work", type=Path, default=WORK)
     parser.add_argument("--only-prepare", action="store_true", help="generate and build, no days")
