@@ -30,7 +30,7 @@ TAG_START = f'{{"{TAG}":'
 _INFLATERS = 2
 _SMALL_STORED_BYTES = 64 * 2**10
 # A bad line costs its part the slow way of reading.
-_PART_BYTES = 2**20
+_PART_BYTES = 4 * 2**20
 
 
 class Scratch(AbstractContextManager["Scratch"]):
@@ -143,14 +143,13 @@ class _Inflation:
 
     def _join(self, number: int, content: bytes) -> Joined | None:
         """Add a file to the current part; null if its lines are not all plainly objects."""
-        if not content.endswith(b"\n"):
-            content += b"\n"
         tag = f"{TAG_START}{number},".encode()
-        lines = content.count(b"\n")
-        is_plain = content.count(b"\n{") == lines - 1 and content.count(b"}\n") == lines
-        if content[:1] != b"{" or not is_plain:
+        # Splitting looks for single bytes, at several times the speed of looking for two.
+        objects = content.removesuffix(b"\n").split(b"\n")
+        if not all(line.startswith(b"{") and line.endswith(b"}") for line in objects):
             return None
-        tagged = tag + content[1:].replace(b"\n{", b"\n" + tag)
+        tagged = b"".join(tag + line[1:] + b"\n" for line in objects)
+        lines = len(objects)
         with self._lock:
             if self._part.tell() + len(tagged) > _PART_BYTES:
                 self._close_part()
