@@ -40,10 +40,11 @@ PARSED: Final = "parsed_rows"
 _OBJECT_START: Final = re.compile(r"[\[,]\s*(?=\{)")
 _SPACE: Final = re.compile(r"[\s,]*")
 _BARE_LIST: Final = re.compile(r"\s*\[")
-# What closes more than a list, and goes on as a list does.
-_CLOSED_EARLY: Final = re.compile(r"\][\]}\s]*,\s*(?=\{)")
+# What closes more than a list, and goes on as a list does, or with a row whose beginning is lost.
+_CLOSED_EARLY: Final = re.compile(r"\][\]}\s]*,?\s*(?=\{)")
 # What closes a list in a row, or the list of a page: both go on with another key.
 _GOES_ON: Final = re.compile(r'\][\]}\s]*,\s*(?=")')
+_SAYS_SOMETHING: Final = re.compile(r"\w")
 _AFTER_A_ROW: Final = re.compile(r",\s*")
 # Looking for good rows behind a damaged one may read the page so many times over, in all.
 _MOST_READ: Final = 200
@@ -172,21 +173,38 @@ def _salvage(connection: duckdb.DuckDBPyConnection, shape: Shape) -> None:
     Leaves the temporary table `json_salvaged`: file_id, line_number, ordinal, text, is_good.
     """
     listed = "|".join(re.escape(key) for key in shape.keys)
-    begins = literal(rf'^\s*\[|"(?:{listed})"\s*:\s*\[')
-    # When the first line is no document, a list begins a page that is printed over many lines.
+    key = literal(rf'"(?:{listed})"\s*:\s*\[')
+    bare = literal(r"^\s*\[")
+    is_row = " and ".join(
+        f"coalesce(json_type(document, {_path(key)}) is not null, false)" for key in shape.required
+    )
+    # When the first line is no document, a list begins a page that is printed over many lines; one
+    # without a key begins with the file. A row may fill a line of a page, with a comma behind; the
+    # last one of a page has none. More of them are rows of a file that holds one a line, whatever
+    # its damaged lines look like.
     connection.execute(
         f"""
         create or replace temp table json_pages as
-        with files as (
-            select file_id, arg_min(document is null, line_number)
-                and coalesce(bool_or(regexp_matches(text, {begins})), false) as is_printed
-            from json_units group by file_id
+        with judged as (
+            select file_id, line_number, document is null as is_damaged,
+                coalesce(regexp_matches(text, {key}), false) as has_key,
+                coalesce(regexp_matches(text, {bare}), false) as is_bare,
+                {is_row} as is_row
+            from json_units
+        ),
+        files as (
+            select file_id, arg_min(is_damaged, line_number)
+                and count(*) filter (has_key) + arg_min(is_bare, line_number)::int
+                    > greatest(0, count(*) filter (is_row) - 1) as is_printed
+            from judged group by file_id
         )
         select file_id, is_printed, case when is_printed then 0 else line_number end as unit,
             string_agg(coalesce(text, document::varchar), chr(10) order by line_number) as text
         from json_units
         join files using (file_id)
-        where is_printed or (document is null and regexp_matches(text, {begins}))
+        where is_printed
+            or (document is null
+                and (regexp_matches(text, {key}) or regexp_matches(text, {bare})))
         group by file_id, is_printed, unit
         """
     )
@@ -312,10 +330,14 @@ def find_elements(text: str, shape: Shape) -> Iterator[tuple[str, bool]]:
 
     What cannot be read between two good elements is one bad element: how many it was, nobody knows.
     A list without any row is none of rows, such as the end of a line whose beginning is lost: it is
-    one bad element, too.
+    one bad element, too, as is a text in which no list begins.
     """
     search = _Search(text, shape)
-    if _BARE_LIST.match(text) and not any(is_row for *_, is_row in _elements(search)):
+    is_bare = _BARE_LIST.match(text) is not None
+    if is_bare and not any(is_row for *_, is_row in _elements(search)):
+        yield text.strip(), False
+        return
+    if not is_bare and search.next_page(0) is None:
         yield text.strip(), False
         return
     for element, is_good, _ in _elements(search):
@@ -325,8 +347,10 @@ def find_elements(text: str, shape: Shape) -> Iterator[tuple[str, bool]]:
 def _elements(search: _Search) -> Iterator[tuple[str, bool, bool]]:
     """As `find_elements`, and whether the element has what every row has."""
     text = search.text
-    opening = _BARE_LIST.match(text) or search.next_page(0)
+    bare = _BARE_LIST.match(text)
+    opening = bare or search.next_page(0)
     while opening is not None:
+        is_bare = opening is bare
         position = _skip(text, opening.end())
         is_good, is_closed, was_row = True, False, True
         while position < len(text):
@@ -337,6 +361,9 @@ def _elements(search: _Search) -> Iterator[tuple[str, bool, bool]]:
             behind = None if is_row else search.row_behind(_skip(text, end), was_row=was_row)
             if text[position] == "]" and behind is None:
                 is_closed = True
+                rest = text[position + 1 :].strip()
+                if is_bare and _SAYS_SOMETHING.search(rest) and search.next_page(position) is None:
+                    yield rest, False, False  # nothing follows a list that is no page
                 break
             if behind is not None:
                 end, is_good = behind, False

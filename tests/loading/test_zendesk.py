@@ -692,6 +692,35 @@ def test_the_rest_of_a_row_whose_list_seems_to_close_the_page_takes_no_other_row
     assert [line for _, line, _ in desk.quarantined] == [3, 4]
 
 
+@pytest.mark.parametrize("shape", ["a page", "a list"])
+def test_a_row_whose_first_letters_are_a_bracket_closes_no_list(desk: Desk, shape: str) -> None:
+    content = shapes([ticket(number) for number in range(1, 6)])[shape]
+    third = content.index(json.dumps(ticket(3)))
+    damaged = content[:third] + "]" + content[third:]
+    found = desk.read(ZendeskReader("zendesk_tickets"), damaged)
+    assert {1, 2, 4, 5} <= {row["ticket_id"] for row in found}
+    assert desk.quarantined
+
+
+def test_what_stands_behind_a_list_is_told(desk: Desk) -> None:
+    content = f"[{json.dumps(ticket(1))}] and more\n[oops"
+    found = desk.read(ZendeskReader("zendesk_tickets"), content)
+    assert [row["ticket_id"] for row in found] == [1]
+    assert desk.quarantined
+
+
+@pytest.mark.parametrize("good", [1, 2, 7])
+def test_damaged_lines_that_look_like_a_list_make_no_page_of_a_file_of_lines(
+    desk: Desk, good: int
+) -> None:
+    """The first line is damaged, and of another one only the end is left, from a bracket on."""
+    rows = [json.dumps(ticket(number)) for number in range(1, good + 1)]
+    lines = ['{"id" 100}', *rows, '[{\\"id\\": 1}]", "status": "open"}']
+    found = desk.read(ZendeskReader("zendesk_tickets"), "\n".join(lines))
+    assert picked(found, "line_number", "ticket_id") == [(n + 1, n) for n in range(1, good + 1)]
+    assert [line for _, line, _ in desk.quarantined] == [1, good + 2]
+
+
 def test_another_list_of_a_page_is_not_taken_for_the_rest_of_its_rows(desk: Desk) -> None:
     content = f'{{"tickets": [{json.dumps(ticket(1))}, {{}}], "other": [{json.dumps(ticket(3))}]}}'
     found = desk.read(ZendeskReader("zendesk_tickets"), content)
