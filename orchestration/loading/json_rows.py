@@ -375,7 +375,9 @@ def _elements(search: _Search) -> Iterator[tuple[str, bool, bool]]:
             else:
                 is_good = UNDECODABLE not in text[position:end]
             yield text[position:end].rstrip(" \t\r\n,"), is_good, is_row
-            position, was_row = _skip(text, end), is_row
+            position = _skip(text, end)
+            # Behind a comma another row was to come.
+            was_row = is_row and "," not in text[end:position]
         if is_good and not is_closed:
             yield "", False, False  # cut off behind a row: nobody knows how many are missing
         opening = search.next_page(position)
