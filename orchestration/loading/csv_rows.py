@@ -70,7 +70,7 @@ def read_header(file: DecodedFile, written: CsvFormat) -> Header | None:
         rows = lines = width = 0
         try:
             while rows < max(written.header_rows, 1):
-                row = next(reader)
+                row = _next_row(reader, skips_damaged=written.header_rows == 0)
                 if not row:
                     continue
                 first = first or row
@@ -82,6 +82,21 @@ def read_header(file: DecodedFile, written: CsvFormat) -> Header | None:
     if written.header_rows == 0:
         return Header((), width, 0, 0)
     return Header(tuple(name.strip() for name in first), len(first), rows, lines)
+
+
+def _next_row(reader: Iterator[list[str]], *, skips_damaged: bool) -> list[str]:
+    """The next row that can be read: a damaged one is no reason to give up a file without header.
+
+    Raises:
+        StopIteration: there is none.
+        csv.Error: it is damaged, and not to be skipped.
+    """
+    while True:
+        try:
+            return next(reader)
+        except csv.Error:
+            if not skips_damaged:
+                raise
 
 
 def _usual_width(reader: Iterator[list[str]], first: list[str]) -> int:

@@ -654,12 +654,15 @@ def test_a_long_file_keeps_its_lines_in_order(desk: Desk) -> None:
     assert found == expected
 
 
-def test_a_damaged_first_row_of_a_file_without_header_costs_itself_only(desk: Desk) -> None:
+@pytest.mark.parametrize("first", ["x", "\r,0,x"])
+def test_a_damaged_first_row_of_a_file_without_header_costs_itself_only(
+    desk: Desk, first: str
+) -> None:
     survey = reader(
         format={"header_rows": 0},
         columns={"period": {"constant": "2024-01-01"}, "course_id": {"position": 2}},
     )
-    rows = desk.read(survey, "x\na,1,x\nb,2,x\nc,3,x\n")
+    rows = desk.read(survey, f"{first}\na,1,x\nb,2,x\nc,3,x\n")
     assert [row["course_id"] for row in rows] == ["1", "2", "3"]
     assert [line for _, line, _ in desk.quarantined] == [1]
 
