@@ -654,17 +654,20 @@ def test_a_long_file_keeps_its_lines_in_order(desk: Desk) -> None:
     assert found == expected
 
 
-@pytest.mark.parametrize("first", ["x", "\r,0,x"])
+@pytest.mark.parametrize(
+    ("first", "courses", "bad"),
+    [("x", ["1", "2", "3"], [1]), ("\r,0,x", ["0", "1", "2", "3"], [])],
+)
 def test_a_damaged_first_row_of_a_file_without_header_costs_itself_only(
-    desk: Desk, first: str
+    desk: Desk, first: str, courses: list[str], bad: list[int]
 ) -> None:
     survey = reader(
         format={"header_rows": 0},
         columns={"period": {"constant": "2024-01-01"}, "course_id": {"position": 2}},
     )
     rows = desk.read(survey, f"{first}\na,1,x\nb,2,x\nc,3,x\n")
-    assert [row["course_id"] for row in rows] == ["1", "2", "3"]
-    assert [line for _, line, _ in desk.quarantined] == [1]
+    assert [row["course_id"] for row in rows] == courses
+    assert [line for _, line, _ in desk.quarantined] == bad
 
 
 # -- properties ------------------------------------------------------------------------------------
