@@ -58,7 +58,7 @@ def figures(arguments: Sequence[str] = ()) -> list[Figure]:
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--small-files", type=int, default=18_000)
     parser.add_argument("--small-events", type=int, default=1_000_000)
-    parser.add_argument("--dlt-events", type=int, default=20_000, help="dlt is slow")
+    parser.add_argument("--dlt-events", type=int, default=100_000, help="dlt is slow")
     parser.add_argument("--large", type=int, default=0, help="events to measure memory with")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="northstar-benchmark-") as name:
