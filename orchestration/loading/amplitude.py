@@ -176,8 +176,9 @@ class EventReader(Reader):
         parts = list(by_text(joined).items())
         alone = [file for file in sound if file.joined is None]
         # DuckDB 2.0 takes a file of one byte for an empty one, whatever the byte.
-        damaged += [file for file in alone if file.text.stat().st_size == 1]
-        texts = [(file.text, [file]) for file in alone if file.text.stat().st_size > 1]
+        tiny = {file.file_id for file in alone if _size(file) == 1}
+        damaged += [file for file in alone if file.file_id in tiny]
+        texts = [(file.text, [file]) for file in alone if file.file_id not in tiny]
         damaged += _chunked(parts, self._read_joined, connection)
         damaged += _chunked(texts, self._read_alone, connection)
         damaged += self._set_aside(connection, sound)

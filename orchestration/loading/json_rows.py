@@ -64,6 +64,12 @@ class Shape:
     keys: tuple[str, ...]
     required: tuple[str, ...]
 
+    @property
+    def page(self) -> str:
+        """A pattern of how a page begins to list its rows."""
+        listed = "|".join(map(re.escape, self.keys))
+        return rf'"(?:{listed})"\s*:\s*\['
+
 
 def stage_json_rows(
     connection: duckdb.DuckDBPyConnection, files: Sequence[UnpackedFile], shape: Shape
@@ -172,9 +178,6 @@ def _salvage(connection: duckdb.DuckDBPyConnection, shape: Shape) -> None:
 
     Leaves the temporary table `json_salvaged`: file_id, line_number, ordinal, text, is_good.
     """
-    listed = "|".join(re.escape(key) for key in shape.keys)
-    key = literal(rf'"(?:{listed})"\s*:\s*\[')
-    bare = literal(r"^\s*\[")
     is_row = " and ".join(
         f"coalesce(json_type(document, {_path(key)}) is not null, false)" for key in shape.required
     )
@@ -186,9 +189,12 @@ def _salvage(connection: duckdb.DuckDBPyConnection, shape: Shape) -> None:
         f"""
         create or replace temp table json_pages as
         with judged as (
+            -- A unit that is a document has no text: it begins no page.
             select file_id, line_number, document is null as is_damaged,
-                coalesce(regexp_matches(text, {key}), false) as has_key,
-                coalesce(regexp_matches(text, {bare}), false) as is_bare,
+                coalesce(text, document::varchar) as content,
+                coalesce(regexp_matches(text, {literal(shape.page)}), false) as has_key,
+                coalesce(regexp_matches(text, {literal(rf"^{_BARE_LIST.pattern}")}), false)
+                    as is_bare,
                 {is_row} as is_row
             from json_units
         ),
@@ -199,12 +205,10 @@ def _salvage(connection: duckdb.DuckDBPyConnection, shape: Shape) -> None:
             from judged group by file_id
         )
         select file_id, is_printed, case when is_printed then 0 else line_number end as unit,
-            string_agg(coalesce(text, document::varchar), chr(10) order by line_number) as text
-        from json_units
+            string_agg(content, chr(10) order by line_number) as text
+        from judged
         join files using (file_id)
-        where is_printed
-            or (document is null
-                and (regexp_matches(text, {key}) or regexp_matches(text, {bare})))
+        where is_printed or has_key or is_bare
         group by file_id, is_printed, unit
         """
     )
@@ -333,11 +337,11 @@ def find_elements(text: str, shape: Shape) -> Iterator[tuple[str, bool]]:
     one bad element, too, as is a text in which no list begins.
     """
     search = _Search(text, shape)
-    is_bare = _BARE_LIST.match(text) is not None
-    if is_bare and not any(is_row for *_, is_row in _elements(search)):
-        yield text.strip(), False
-        return
-    if not is_bare and search.next_page(0) is None:
+    if _BARE_LIST.match(text):
+        lists_rows = any(is_row for *_, is_row in _elements(search))
+    else:
+        lists_rows = search.next_page(0) is not None
+    if not lists_rows:
         yield text.strip(), False
         return
     for element, is_good, _ in _elements(search):
@@ -395,8 +399,7 @@ class _Search:
         self.text = text
         self._decoder = json.JSONDecoder()
         self._shape = shape
-        listed = "|".join(re.escape(key) for key in shape.keys)
-        self._page = re.compile(rf'"(?:{listed})"\s*:\s*\[')
+        self._page = re.compile(shape.page)
         self._left = _MOST_READ * (len(text) + _SLICE)
 
     def is_row(self, value: object) -> bool:
