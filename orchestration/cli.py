@@ -26,6 +26,7 @@ from orchestration.progress import listening
 from orchestration.publishing import export_csv, headline, published_file, render_headline
 from orchestration.secret import is_rotating, refuse_demo
 from orchestration.settings import REPOSITORY, Settings, read_settings, secret_withheld
+from orchestration.stopping import stops_recognised
 from orchestration.tombstones import unfinished
 
 
@@ -36,13 +37,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(arguments)
         with _alerting(options), secret_withheld():
             settings = read_settings()
-            with _full_disk_told(settings):
+            with _full_disk_told(settings), _stop_told(settings):
                 _COMMANDS[options.command](settings, options)
     except NorthstarError as error:
         print(error, file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("Stopped. The published file is as it was.", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print("Stopped.", *stop.args, file=sys.stderr)
         return 130
     return 0
 
@@ -60,6 +61,31 @@ def _refuse(arguments: Sequence[str]) -> None:
             f"`{command}` takes no arguments: it reads from standard input, since the history of "
             "the shell keeps arguments. Remove this line from it. Nothing was changed."
         )
+
+
+@contextmanager
+def _stop_told(settings: Settings) -> Iterator[None]:
+    """Tell who stops a command what readers have now.
+
+    Raises:
+        KeyboardInterrupt: with a sentence about the published file.
+    """
+    before = _identity(published_file(settings))
+    try:
+        with stops_recognised():
+            yield
+    except KeyboardInterrupt:
+        is_same = _identity(published_file(settings)) == before
+        state = "as it was" if is_same else "the new one, which was complete already"
+        raise KeyboardInterrupt(f"The published file is {state}.") from None
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 @contextmanager

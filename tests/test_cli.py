@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import argparse
+import signal
 from pathlib import Path
 
+import duckdb
 import pytest
 from pydantic import SecretStr
 
-from orchestration.cli import _demo_written_meanwhile, main
+from orchestration.cli import _COMMANDS, _demo_written_meanwhile, main
 from orchestration.demo import read_marker
 from orchestration.demo.__main__ import main as write_demo_exports
 from orchestration.display import Display
 from orchestration.errors import LandingError
 from orchestration.home import prepare_home
 from orchestration.lock import rebuild_lock
+from orchestration.publishing import published_file
 from orchestration.secret import pseudonym_key
 from orchestration.settings import REPOSITORY, Settings
 
@@ -132,3 +136,39 @@ def test_a_line_of_a_landing_file_is_printed(
 def test_cleaning_an_empty_folder_is_no_error(data: Path) -> None:
     assert main(["clean"]) == 0
     assert [path.name for path in data.rglob("*") if path.is_file()] == ["rebuild.lock"]
+
+
+@pytest.mark.parametrize(
+    ("is_published", "state"), [(False, "as it was"), (True, "the new one, which was complete")]
+)
+def test_a_stop_while_duckdb_works_is_told_in_a_sentence_and_alerts_nobody(
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    is_published: bool,
+    state: str,
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def ask_for_long(settings: Settings, _: argparse.Namespace) -> None:
+        if is_published:
+            published_file(settings).parent.mkdir()
+            published_file(settings).touch()
+        with duckdb.connect() as connection:
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            connection.execute("set threads = 1")  # looks at signals between its pieces of work
+            connection.execute("select max(hash(range)) from range(3_000_000_000)")
+
+    monkeypatch.setattr("orchestration.cli._COMMANDS", {**_COMMANDS, "run": ask_for_long})
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        assert main(["run"]) == 130
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+    told = capsys.readouterr().err
+    assert told.startswith(f"Stopped. The published file is {state}")
+    assert len(told.splitlines()) == 1
+    assert not (data / "alerts").exists()

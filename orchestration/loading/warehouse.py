@@ -15,6 +15,7 @@ import duckdb
 from orchestration.errors import WarehouseError
 from orchestration.modes import private_files
 from orchestration.settings import Settings
+from orchestration.stopping import stops_recognised
 
 _DAMAGE = (
     duckdb.IOException,
@@ -33,13 +34,14 @@ def connect(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 
     Raises:
         WarehouseError: the file is damaged, or another process has it open.
+        KeyboardInterrupt: the run was stopped.
     """
     folder = settings.warehouse.parent
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     # What a killed run spilled to disk may hold identifiers.
     shutil.rmtree(_spill(settings), ignore_errors=True)
-    with private_files():
+    with private_files(), stops_recognised():
         connection = _open(settings)
         try:
             settings.warehouse.chmod(0o600)

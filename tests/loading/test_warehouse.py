@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -95,3 +96,36 @@ def test_whoever_else_has_it_open_is_asked_to_close_it(settings: Settings) -> No
         holder.wait()
     with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
         assert stamped_run(connection) == "first"
+
+
+class DagsterStops(BaseException):
+    """As Dagster raises while a step runs, in the place of Python's `KeyboardInterrupt`."""
+
+
+def test_a_stop_during_a_query_is_no_error(settings: Settings) -> None:
+    """The driver tells it as a `RuntimeError`, which Dagster would take for a failed step."""
+
+    def stop(*_: object) -> None:
+        raise DagsterStops
+
+    def ask_for_long() -> None:
+        with connect(settings) as connection:
+            connection.execute("set threads = 1")  # looks at signals between its pieces of work
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            connection.execute("select max(hash(range)) from range(3_000_000_000)")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            ask_for_long()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+    with connect(settings) as connection:
+        assert stamped_run(connection) == "first"
+
+
+def test_an_error_that_is_no_stop_stays_what_it_is(settings: Settings) -> None:
+    with pytest.raises(RuntimeError, match="of somebody else"), connect(settings):
+        raise RuntimeError("of somebody else")
