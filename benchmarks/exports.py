@@ -6,6 +6,8 @@ exports are the same on every machine.
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -78,18 +80,24 @@ def write_exports(folder: Path, events: int, files: int) -> None:
     each = events // files
     with duckdb.connect() as connection:
         connection.execute("set enable_progress_bar = false")
-        for file in range(files):
+
+        def write(file: int) -> None:
             at = f"timestamp '2022-01-01' + interval {file} hour"
-            connection.execute(
-                f"""
-                copy (
-                    with numbers as (
-                        select number, hash(number, 'learner') % {learners} as learner,
-                            strftime({at} + to_seconds((hash(number, 'second') % 3600)::bigint),
-                                '%Y-%m-%d %H:%M:%S.123000') as happened_at
-                        from range({file * each}, {(file + 1) * each}) as numbers (number)
-                    )
-                    select {columns} from numbers
-                ) to '{folder}/{_name(file)}' (format json, compression gzip)
-                """
-            )
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    f"""
+                    copy (
+                        with numbers as (
+                            select number, hash(number, 'learner') % {learners} as learner,
+                                strftime({at} + to_seconds((hash(number, 'second') % 3600)::bigint),
+                                    '%Y-%m-%d %H:%M:%S.123000') as happened_at
+                            from range({file * each}, {(file + 1) * each}) as numbers (number)
+                        )
+                        select {columns} from numbers
+                    ) to '{folder}/{_name(file)}' (format json, compression gzip)
+                    """
+                )
+
+        # A file is packed by one thread.
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            list(threads.map(write, range(files)))
