@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import lzma
+import os
 import stat
 import struct
 import zipfile
@@ -164,8 +165,8 @@ def is_zip(path: str) -> bool:
 
 def hash_file(path: Path) -> str:
     """SHA-256 of a file's bytes, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    with path.open("rb", buffering=0) as file:
+        return _hash_stream(file)
 
 
 def list_members(
@@ -247,12 +248,13 @@ def open_stored(
     landed, member = member_of(paths[0])
     if member is None:
         try:
-            plain = (landing / landed).open("rb")
+            # Joining paths as text: there may be tens of thousands.
+            plain = io.FileIO(f"{landing}/{landed}")
         except OSError as error:
             yield paths[0], StoredStream(not_opened(error), 0, limits)
             return
         with plain:
-            size = (landing / landed).stat().st_size
+            size = os.fstat(plain.fileno()).st_size
             yield paths[0], StoredStream(plain, limits.of(size), limits)
         return
     try:

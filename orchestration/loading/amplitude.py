@@ -715,7 +715,7 @@ def json_lines(texts: Sequence[Path], types: Mapping[str, str]) -> str:
 def find_lines(file: UnpackedFile, key: str, values: set[str]) -> dict[str, int]:
     """Line numbers (from 1) of the lines of a JSON-lines file whose `key` is one of `values`."""
     numbers: dict[str, int] = {}
-    text = file.joined.part if file.joined else file.text
+    text = file.text
     if text.stat().st_size == 0:
         return numbers
     first = file.joined.start if file.joined else 0

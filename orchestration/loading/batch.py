@@ -15,17 +15,15 @@ from orchestration.landing.archives import BYTES_FOLLOW
 
 @dataclass(frozen=True)
 class Joined:
-    """Where a small file lies among others.
+    """Where a small file lies among others in one file of the scratch folder, a part.
 
     Attributes:
-        part: the file of the scratch folder that holds the lines of many.
         number: which every line of this one names, under `northstar:file`.
         tag: how the line begins with it, in the place of its `{`.
         start, end: the bytes of its lines in the part.
         first_line, lines: the number of its first line there (from 1), and how many they are.
     """
 
-    part: Path
     number: int
     tag: bytes
     start: int
@@ -41,8 +39,7 @@ class UnpackedFile:
     Attributes:
         file_id: its id in `raw.loaded_files`.
         path: its path in the landing folder, `a.zip::member` inside a zip.
-        text: where its bytes lie, inflated but not decoded; of a joined file, where `part` writes
-            them.
+        text: where its bytes lie, inflated but not decoded; of a joined file, the part.
         damage: why the bytes end early, such as a truncated gzip, or what is odd about how they are
             stored; what came before is there.
         joined: where its lines are, if they were joined with those of other small files.
@@ -63,12 +60,13 @@ class UnpackedFile:
         """The file on its own, taken out of what it was joined into."""
         if self.joined is None:
             return self
-        with self.joined.part.open("rb") as lines:
+        with self.text.open("rb") as lines:
             lines.seek(self.joined.start)
             tagged = lines.read(self.joined.end - self.joined.start)
         content = tagged.removeprefix(self.joined.tag).replace(b"\n" + self.joined.tag, b"\n{")
-        self.text.write_bytes(b"{" + content)
-        return replace(self, joined=None)
+        text = self.text.with_name(f"{self.joined.number}.txt")
+        text.write_bytes(b"{" + content)
+        return replace(self, text=text, joined=None)
 
 
 @dataclass

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 
 import duckdb
 
@@ -49,7 +50,7 @@ class Entry:
     origin: str | None = None
     erased: int = 0
 
-    @property
+    @cached_property
     def file_id(self) -> int:
         """Stable over time and machines: the first 63 bits of the path's SHA-256."""
         return int.from_bytes(hashlib.sha256(self.path.encode()).digest()[:8], "big") >> 1

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,9 @@ from orchestration.loading.repeats import (
 from orchestration.loading.rows import stage
 from orchestration.loading.satismeter import SatismeterReader
 from orchestration.loading.scratch import Scratch
+from orchestration.loading.sharing import shares
 from orchestration.loading.surveys import SurveyReader
+from orchestration.loading.warehouse import memory_shared
 from orchestration.loading.zendesk import ZENDESK_TABLES, ZendeskReader
 from orchestration.settings import Settings
 from orchestration.tombstones import NOBODY, Tombstones
@@ -143,6 +146,7 @@ def load_landing(
     with (
         Scratch(settings.scratch, settings.landing, limits) as scratch,
         closing(scratch.inflate(wanted_files)) as inflated,
+        memory_shared(connection, settings),
     ):
         for (reader, entries), files in zip(batches, inflated, strict=True):
             if progress is not None:
@@ -383,9 +387,12 @@ def _describe(
         entries = (_describe_one(file, landed_hash, one, contracts) for one in stored)
         return [_as_before(entry, known.get(entry.path), limits) for entry in entries]
 
+    def look_at_all(files: Sequence[LandedFile]) -> list[Entry]:
+        return [entry for file in files for entry in look_at(file)]
+
     # Hashing lets go of the interpreter, so that every core can hash.
     with ThreadPoolExecutor(_HASHERS) as pool:
-        for entries in pool.map(look_at, inventory.files):
+        for entries in pool.map(look_at_all, shares(inventory.files, size=attrgetter("size"))):
             yield from entries
 
 

@@ -14,19 +14,22 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from threading import Lock
 from typing import Self
 
-from orchestration.landing.archives import Limits, inflate, open_stored
+from orchestration.landing.archives import Limits, StoredStream, inflate, open_stored
 from orchestration.loading.batch import Joined, UnpackedFile
 from orchestration.loading.ledger import Entry
+from orchestration.loading.sharing import shares
 
 _Batch = tuple[Sequence[Entry], bool]
 
 # How a line begins that is tagged with the number of its file.
 TAG = "northstar:file"
 TAG_START = f'{{"{TAG}":'
+_OPENING, _CLOSING = b"{}"
 _INFLATERS = 2
 _SMALL_STORED_BYTES = 64 * 2**10
 # A bad line costs its part the slow way of reading.
@@ -103,79 +106,101 @@ class _Inflation:
         self._entries = {entry.path: (number, entry) for number, entry in enumerate(entries)}
         self._lock = Lock()
         self._parts = 0
-        self._part = io.BytesIO()
-        self._part_lines = 0
+        self._begin_part()
 
     def run(self, pool: ThreadPoolExecutor) -> list[UnpackedFile]:
         """Inflate all of them; the pool's threads share the work."""
-        files = [file for share in pool.map(self._inflate, self._shares()) for file in share]
+        files = list(chain.from_iterable(pool.map(self._inflate, self._shares())))
         self._close_part()
         return files
 
-    def _shares(self) -> list[list[str]]:
+    def _shares(self) -> Iterator[list[list[str]]]:
         """Paths by landed file; a large zip is cut so that every core has work."""
         by_landed: dict[str, list[str]] = {}
         for path, (_, entry) in self._entries.items():
             by_landed.setdefault(entry.landed_path, []).append(path)
-        return [
+        cut = (
             paths[start::_INFLATERS]
             for paths in by_landed.values()
             for start in range(min(_INFLATERS, len(paths)))
-        ]
+        )
+        return shares(cut, size=self._stored_size)
 
-    def _inflate(self, paths: Sequence[str]) -> list[UnpackedFile]:
-        files = []
-        for path, stream in open_stored(self._landing, paths, self._limits):
-            number, entry = self._entries[path]
-            file = UnpackedFile(entry.file_id, path, self._folder / f"{number}.txt")
-            if self._joins and entry.stored_size <= _SMALL_STORED_BYTES:
-                content = io.BytesIO()
-                damage = inflate(stream, content)
-                joined = None if damage else self._join(number, content.getvalue())
-                if joined is None:
-                    with _write_over(file.text) as output:
-                        output.write(content.getvalue())
-                files.append(replace(file, damage=damage, joined=joined))
-            else:
-                with _write_over(file.text) as output:
-                    files.append(replace(file, damage=inflate(stream, output)))
-        return files
+    def _stored_size(self, paths: Sequence[str]) -> int:
+        return sum(self._entries[path][1].stored_size for path in paths)
 
-    def _join(self, number: int, content: bytes) -> Joined | None:
+    def _inflate(self, share: Sequence[Sequence[str]]) -> list[UnpackedFile]:
+        opened = (open_stored(self._landing, paths, self._limits) for paths in share)
+        return [self._inflate_one(*one) for one in chain.from_iterable(opened)]
+
+    def _inflate_one(self, path: str, stream: StoredStream) -> UnpackedFile:
+        number, entry = self._entries[path]
+        if not self._joins or entry.stored_size > _SMALL_STORED_BYTES:
+            file = self._alone(number, entry)
+            with _write_over(file.text) as output:
+                return replace(file, damage=inflate(stream, output))
+        buffer = io.BytesIO()
+        damage = inflate(stream, buffer)
+        content = buffer.getvalue()
+        joined = None if damage else self._join(number, entry, content)
+        if joined is not None:
+            return joined
+        file = self._alone(number, entry)
+        with _write_over(file.text) as output:
+            output.write(content)
+        return replace(file, damage=damage)
+
+    def _alone(self, number: int, entry: Entry) -> UnpackedFile:
+        return UnpackedFile(entry.file_id, entry.path, self._folder / f"{number}.txt")
+
+    def _join(self, number: int, entry: Entry, content: bytes) -> UnpackedFile | None:
         """Add a file to the current part; null if its lines are not all plainly objects."""
         tag = f"{TAG_START}{number},".encode()
-        # Splitting looks for single bytes, at several times the speed of looking for two.
-        objects = content.removesuffix(b"\n").split(b"\n")
-        if not all(line.startswith(b"{") and line.endswith(b"}") for line in objects):
+        pieces = _tagged(content, tag)
+        if pieces is None:
             return None
-        tagged = b"".join(tag + line[1:] + b"\n" for line in objects)
-        lines = len(objects)
+        tagged = b"".join(pieces)
         with self._lock:
             if self._part.tell() + len(tagged) > _PART_BYTES:
                 self._close_part()
-            start, first_line = self._part.tell(), self._part_lines + 1
+            start, first_line, lines = self._part.tell(), self._part_lines + 1, len(pieces) // 2
             self._part.write(tagged)
             self._part_lines += lines
-            return Joined(
-                part=self._part_path(),
-                number=number,
-                tag=tag,
-                start=start,
-                end=start + len(tagged),
-                first_line=first_line,
-                lines=lines,
-            )
+            joined = Joined(number, tag, start, start + len(tagged), first_line, lines)
+            return UnpackedFile(entry.file_id, entry.path, self._part_path, joined=joined)
 
     def _close_part(self) -> None:
         if self._part.tell():
-            with _write_over(self._part_path()) as output:
+            with _write_over(self._part_path) as output:
                 output.write(self._part.getvalue())
         self._parts += 1
+        self._begin_part()
+
+    def _begin_part(self) -> None:
         self._part = io.BytesIO()
         self._part_lines = 0
+        self._part_path = self._folder / f"part-{self._parts}.txt"
 
-    def _part_path(self) -> Path:
-        return self._folder / f"part-{self._parts}.txt"
+
+def _tagged(content: bytes, tag: bytes) -> list[bytes | memoryview] | None:
+    """Tag and rest of each line in turn; null if one is not plainly an object.
+
+    Pieces of the content are not copied: there is a line for each event of a school's history.
+    """
+    view = memoryview(content)
+    pieces: list[bytes | memoryview] = []
+    start, end = 0, len(content)
+    while start < end:
+        stop = content.find(b"\n", start)
+        if stop < 0:
+            stop = end
+        if content[start] != _OPENING or content[stop - 1] != _CLOSING:
+            return None
+        pieces += tag, view[start + 1 : stop + 1]
+        start = stop + 1
+    if not content.endswith(b"\n"):
+        pieces.append(b"\n")
+    return pieces if start else None
 
 
 @contextmanager
@@ -190,5 +215,5 @@ def by_text(files: Sequence[UnpackedFile]) -> Mapping[Path, list[UnpackedFile]]:
     """The files by the file of the scratch folder that holds their lines."""
     found: dict[Path, list[UnpackedFile]] = {}
     for file in files:
-        found.setdefault(file.joined.part if file.joined else file.text, []).append(file)
+        found.setdefault(file.text, []).append(file)
     return found

@@ -1,0 +1,43 @@
+"""Work for threads is cut into runs: nothing is left out, and no run is too long."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestration.loading.scratch import _tagged
+from orchestration.loading.sharing import shares
+
+LINES = st.lists(st.sampled_from([b"{}", b'{"a":1}', b"{", b"}", b"", b"5", b"{}\r", b'{"\xff"}']))
+
+
+@given(st.lists(st.integers(0, 2**21)))
+def test_runs_hold_every_item_in_its_order_and_no_more_than_they_may(sizes: list[int]) -> None:
+    found = list(shares(sizes, size=int))
+
+    assert [size for share in found for size in share] == sizes
+    for share in found:
+        assert 0 < len(share) <= 64
+        assert len(share) == 1 or sum(share) <= 2**20
+    # None could have taken in the first of the next.
+    for share, following in pairwise(found):
+        assert len(share) == 64 or sum(share) + following[0] > 2**20
+
+
+@given(LINES, st.booleans())
+def test_lines_are_tagged_if_all_of_them_are_plainly_objects(
+    lines: list[bytes], ends_with_newline: bool
+) -> None:
+    content = b"\n".join(lines) + (b"\n" if lines and ends_with_newline else b"")
+
+    pieces = _tagged(content, b"TAG")
+
+    given_lines = content.removesuffix(b"\n").split(b"\n")
+    if all(len(line) > 1 and line[:1] == b"{" and line[-1:] == b"}" for line in given_lines):
+        assert pieces is not None
+        assert b"".join(pieces) == b"".join(b"TAG" + line[1:] + b"\n" for line in given_lines)
+        assert len(pieces) // 2 == len(given_lines)
+    else:
+        assert pieces is None
