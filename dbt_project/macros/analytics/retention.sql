@@ -259,39 +259,61 @@
         {%- else -%} {{ periods_between("retention_members.cohort", moment, period) }}
         {%- endif -%}
     {%- endset -%}
+    {#- A first start and a last return are all that decides then, which one look at each learner tells;
+        to tell the intervals apart first takes four times as long. -#}
+    {%- set first_to_last = (
+        mode == "on_or_after" and cohorts == "first_time" and same_event and not rolling
+    ) -%}
     {{ activity_ctes(chart) }},
 
-    retention_activity as (
-        select
-            learner_key,
-            {{ chart.active_in }} as active_in
-            {%- if rolling %}, hour_at{% endif %}
-            {%- if not same_event %}
-                , bool_or(is_start) as is_start, bool_or(is_return) as is_return
-            {%- endif %}
-        from activity_dated
-        group by
-            learner_key,
-            {{ chart.active_in }}
-            {%- if rolling and period != "hour" %}, hour_at{% endif %}
-    ),
+    {% if not first_to_last -%}
+        retention_activity as (
+            select
+                learner_key,
+                {{ chart.active_in }} as active_in
+                {%- if rolling %}, hour_at{% endif %}
+                {%- if not same_event %}
+                    , bool_or(is_start) as is_start, bool_or(is_return) as is_return
+                {%- endif %}
+            from activity_dated
+            group by
+                learner_key,
+                {{ chart.active_in }}
+                {%- if rolling and period != "hour" %}, hour_at{% endif %}
+        ),
+    {%- endif %}
 
     retention_starts as (
-        select
-            learner_key,
-            {% if cohorts == "first_time" -%} min(active_in) as cohort
-            {%- else -%} active_in as cohort
+        {%- if first_to_last %}
+            select
+                learner_key,
+                min({{ chart.active_in }}) as cohort,
+                max({{ chart.active_in }}) as last_active_in
+            from activity_dated
+            group by learner_key
+        {%- else %}
+            select
+                learner_key,
+                {% if cohorts == "first_time" -%} min(active_in) as cohort
+                {%- else -%} active_in as cohort
+                {%- endif %}
+                {%- if rolling %}, min(hour_at) as started_at
+                {% endif %}
+            from retention_activity
+            {%- if not same_event %} where is_start
             {%- endif %}
-            {%- if rolling %}, min(hour_at) as started_at{% endif %}
-        from retention_activity
-        {%- if not same_event %} where is_start {%- endif %}
-        {%- if cohorts == "first_time" %} group by learner_key
-        {%- elif rolling %} group by learner_key, active_in
+            {%- if cohorts == "first_time" %} group by learner_key
+            {%- elif rolling %} group by learner_key, active_in
+            {%- endif %}
         {%- endif %}
     ),
 
     retention_members as (
-        select learner_key, cohort {%- if rolling %}, started_at{% endif %}
+        select
+            learner_key,
+            cohort
+            {%- if rolling %}, started_at{% endif %}
+            {%- if first_to_last %}, last_active_in{% endif %}
         from retention_starts
         where true {{ lies_between(name, "cohort", period, chart.zone, from_day, to_day) }}
     ),
@@ -363,23 +385,32 @@
         {%- endif %}
     ),
 
-    retention_returns_by_interval as (
-        select
-            retention_members.learner_key,
-            retention_members.cohort,
-            {{ interval_of_return }} as return_interval
-        from retention_members
-        inner join
-            retention_activity
-            on retention_members.learner_key = retention_activity.learner_key
-            and {{ moment }} > retention_members.{{ started }}
-        {%- if not same_event %} where retention_activity.is_return {%- endif %}
-    ),
+    {% if not first_to_last -%}
+        retention_returns_by_interval as (
+            select
+                retention_members.learner_key,
+                retention_members.cohort,
+                {{ interval_of_return }} as return_interval
+            from retention_members
+            inner join
+                retention_activity
+                on retention_members.learner_key = retention_activity.learner_key
+                and {{ moment }} > retention_members.{{ started }}
+            {%- if not same_event %} where retention_activity.is_return {%- endif %}
+        ),
+    {%- endif %}
 
     -- One row per learner, cohort and interval (or bracket) with a return; for on_or_after the last
     -- one is enough.
     retention_returns as (
-        {%- if mode == "on_or_after" %}
+        {%- if first_to_last %}
+            select
+                learner_key,
+                cohort,
+                {{ periods_between("cohort", "last_active_in", period) }} as interval_index
+            from retention_members
+            where last_active_in > cohort
+        {%- elif mode == "on_or_after" %}
             select learner_key, cohort, max(return_interval) as interval_index
             from retention_returns_by_interval
             where return_interval > 0

@@ -61,28 +61,46 @@
         {%- endset -%}
     {%- else -%} {%- set period_start = start_of_period("active_on", period, chart.week_start) -%}
     {%- endif -%}
+    {%- set is_days_of_period = interval == "day" and not is_range -%}
     with
 
         {{ activity_ctes(chart) }},
 
-        -- Distinct first: counting distinct values in millions of groups takes several times
-        -- longer.
-        stickiness_active as (
-            select distinct
-                learner_key, {{ period_start }} as period_start, {{ chart.active_in }} as active_in
-            from activity_dated
-            {%- if is_range %}
-                where
-                    true
-                    {{ lies_between(name, day_in_range, interval, chart.zone, from_day, to_day) }}
-            {%- endif %}
-        ),
+        {% if is_days_of_period -%}
+            stickiness_learners as (
+                select
+                    learner_key,
+                    {{ period_start }} as period_start,
+                    {{ count_of_days(days_between(period_start, "active_on")) }} as intervals
+                from activity_dated
+                group by learner_key, {{ period_start }}
+            ),
+        {%- else -%}
+            -- Distinct first: counting distinct values in millions of groups takes several times
+            -- longer.
+            stickiness_active as (
+                select distinct
+                    learner_key,
+                    {{ period_start }} as period_start,
+                    {{ chart.active_in }} as active_in
+                from activity_dated
+                {%- if is_range %}
+                    where
+                        true
+                        {{
+                            lies_between(
+                                name, day_in_range, interval, chart.zone, from_day, to_day
+                            )
+                        }}
+                {%- endif %}
+            ),
 
-        stickiness_learners as (
-            select learner_key, period_start, count(*) as intervals
-            from stickiness_active
-            group by learner_key, period_start
-        ),
+            stickiness_learners as (
+                select learner_key, period_start, count(*) as intervals
+                from stickiness_active
+                group by learner_key, period_start
+            ),
+        {%- endif %}
 
         stickiness_counts as (
             select period_start, intervals, count(*) as learners
