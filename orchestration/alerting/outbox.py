@@ -210,14 +210,14 @@ def _tell(
 
 @contextmanager
 def _told_directly_if_unwritten(settings: AlertSettings, alerts: Sequence[Alert]) -> Iterator[None]:
-    """Deliver alerts past the log and the memory if these cannot be written in a block."""
+    """Deliver alerts past the log and the memory if these cannot be used in a block."""
     try:
         yield
     except OSError as error:
         told = _deliver_directly(settings, alerts)
         raise UnwrittenError(
             error.errno,
-            f"{settings.folder} cannot be written ({error.strerror or type(error).__name__}); "
+            f"{settings.folder} cannot be used ({error.strerror or type(error).__name__}); "
             f"{'; '.join(told) if told else 'nobody was told'}",
         ) from error
 
@@ -288,6 +288,7 @@ def _read(settings: AlertSettings, path: Path, now: datetime) -> _Memory:
         return _Memory.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         return _Memory()
-    except (OSError, ValidationError) as error:
-        _log(settings, now, f"{path} cannot be read ({type(error).__name__}); it is begun anew.")
+    except ValidationError:
+        # What merely cannot be read now may be there the next time: an OSError goes through.
+        _log(settings, now, f"{path} is damaged; it is begun anew.")
         return _Memory()

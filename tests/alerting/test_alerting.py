@@ -238,8 +238,29 @@ def test_a_damaged_memory_is_begun_anew_and_said(tmp_path: Path) -> None:
 
     assert tell(own, [ALERT], NOW) == [ALERT]
 
-    assert "cannot be read" in log_lines(own)[0]
+    assert "is damaged; it is begun anew" in log_lines(own)[0]
     assert tell(own, [ALERT], NOW) == []
+
+
+def test_a_memory_that_cannot_be_read_now_is_not_forgotten(
+    tmp_path: Path, web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = with_web(tmp_path, web)
+    tell(own, [ALERT], NOW)
+    new = Alert(key="run:2", severity="error", title="northstar: a run failed", details=("run 2",))
+
+    def fail(_: Path) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", fail)
+        with pytest.raises(UnwrittenError, match="delivered directly by webhook"):
+            tell(own, [new], NOW)
+        assert deliver(own, NOW) == []
+
+    assert tell(own, [ALERT, new], NOW) == [new]
+    assert deliver(own, NOW) == []
+    assert sorted(body["text"].splitlines()[-2] for body in web.got) == ["- run 1", "- run 2"]
 
 
 def test_an_alert_that_no_disk_takes_reaches_every_channel_once(

@@ -106,4 +106,4 @@ def test_a_full_disk_reaches_a_person(
     (body,) = web.got
     assert "- DiskFullError" in body["text"]
     told = capsys.readouterr().err
-    assert "cannot be written (No space left on device); delivered directly by webhook." in told
+    assert "cannot be used (No space left on device); delivered directly by webhook." in told
