@@ -17,7 +17,7 @@ from orchestration.erasing.sweeping import accept_in_demo
 from orchestration.errors import LandingError, WarehouseError
 from orchestration.event_log import connections_kept
 from orchestration.inputs import fingerprint, is_demo, school_of
-from orchestration.landing import Inventory, take_inventory
+from orchestration.landing import Inventory, holds_exports, take_inventory
 from orchestration.liveness import alive, bury, dead_runs
 from orchestration.loading import connect, stamp_run
 from orchestration.lock import Holder, rebuild_lock
@@ -97,7 +97,7 @@ def rebuild_run(context: dg.InitResourceContext) -> Iterator[RebuildRun]:
         connections_kept(instance),
     ):
         clear_up_after_dead_runs(instance, settings, run_id)
-        if not take_inventory(settings.landing).files:
+        if not holds_exports(settings.landing):
             refuse_demo(settings)
             raise LandingError(
                 f"{settings.landing} holds no exports. Put exports there, or use `make run`, which "

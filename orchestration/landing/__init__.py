@@ -1,5 +1,5 @@
 """Finds the files of the landing folder, tells what they are, unpacks them; never writes there."""
 
-from orchestration.landing.inventory import Inventory, LandedFile, take_inventory
+from orchestration.landing.inventory import Inventory, LandedFile, holds_exports, take_inventory
 
-__all__ = ["Inventory", "LandedFile", "take_inventory"]
+__all__ = ["Inventory", "LandedFile", "holds_exports", "take_inventory"]

@@ -184,7 +184,11 @@ def list_members(
     members: dict[str, StoredFile | UnreadableArchiveError] = {}
     try:
         with zipfile.ZipFile(file) as archive:
-            entries = [entry for entry in archive.infolist() if _is_wanted(entry)]
+            entries = [
+                entry
+                for entry in archive.infolist()
+                if _is_wanted(entry) or _has_other_name(archive, entry)
+            ]
             if sum(entry.compress_size for entry in entries) > file.stat().st_size:
                 raise UnreadableArchiveError(
                     f"the zip is not whole, or its members overlap; {_AGAIN}"
@@ -207,6 +211,20 @@ def _is_wanted(entry: zipfile.ZipInfo) -> bool:
         return False
     path = PurePosixPath(name)
     return not path.name.startswith(".") and "__MACOSX" not in path.parts
+
+
+def _has_other_name(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bool:
+    """Whether a member names itself otherwise than the zip's directory does, or is damaged there.
+
+    A damaged name may look like a hidden one.
+    """
+    try:
+        archive.open(entry).close()
+    except RuntimeError:  # encrypted, or of a kind that is not known: its name is as it was
+        return False
+    except _ZIP_ERRORS:
+        return True
+    return False
 
 
 def _look_at(

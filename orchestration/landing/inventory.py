@@ -62,6 +62,15 @@ def take_inventory(landing: Path) -> Inventory:
     return Inventory(landing, tuple(files))
 
 
+def holds_exports(landing: Path) -> bool:
+    """Whether there is anything in a landing folder that an inventory would list.
+
+    Raises:
+        LandingError: see `take_inventory`.
+    """
+    return landing.is_dir() and any(True for _ in _walk(landing, ""))
+
+
 def _walk(folder: Path, prefix: str) -> Iterator[LandedFile]:
     try:
         with os.scandir(folder) as found:

@@ -132,20 +132,41 @@ def _same(before: Entry, entry: Entry) -> bool:
     return entry.status == LOADED or before.reason == entry.reason
 
 
-def touch(connection: duckdb.DuckDBPyConnection, wanted: Sequence[Entry]) -> None:
+def _landed(entry: Entry) -> tuple[int, int, str]:
+    return entry.size, entry.modified_ns, entry.landed_hash
+
+
+def touch(
+    connection: duckdb.DuckDBPyConnection,
+    known: Mapping[str, Entry],
+    wanted: Sequence[Entry],
+    written: Iterable[Entry],
+) -> None:
     """Note size, time and hash of the landed files, once everything in them is loaded.
 
     Until then a zip is not known by its hash, and is listed again: its files are loaded in several
     transactions, and those that a kill left out stand in no ledger. Files that were touched, but
     hold the same bytes, get their new size and time here, too.
+
+    Args:
+        connection: the warehouse.
+        known: the ledger before the load, by path.
+        wanted: what the landing folder holds now.
+        written: those of them whose rows of the ledger this load has written.
     """
+    new = {entry.path for entry in written}
+    touched = (
+        entry
+        for entry in wanted
+        if entry.path in new or _landed(known[entry.path]) != _landed(entry)
+    )
     columns = {
         "path": "VARCHAR",
         "size": "BIGINT",
         "modified_ns": "BIGINT",
         "landed_hash": "VARCHAR",
     }
-    rows = ({name: getattr(entry, name) for name in columns} for entry in wanted)
+    rows = ({name: getattr(entry, name) for name in columns} for entry in touched)
     stage(connection, "landed_files", columns, rows)
     connection.execute(
         """

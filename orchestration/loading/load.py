@@ -72,6 +72,7 @@ _BATCH_INFLATED_BYTES = 2**30
 _BATCH_FILES = 4_000
 _USUAL_INFLATION = 15
 _HASHERS = 2
+_NOTHING_IN_IT = "the zip holds no file, or hidden ones only; take it out of the landing folder"
 # The source of a file that no reader knows.
 _UNKNOWN = "unknown"
 
@@ -154,7 +155,7 @@ def load_landing(
             load.replace(reader, entries, files)
             done += len(entries)
     load.record(plan.record)
-    ledger.touch(connection, wanted)
+    ledger.touch(connection, known, wanted, [*plan.load, *plan.record])
     _summarise(connection, report, run_id)
     return report
 
@@ -183,9 +184,11 @@ class _Load:
             {"file_id": "BIGINT", "path": "VARCHAR"},
             (
                 {"file_id": entry.file_id, "path": entry.path}
-                for entry in {entry.path: entry for entry in (*known.values(), *wanted)}.values()
+                for entry in wanted
+                if entry.path not in known
             ),
         )
+        connection.execute("insert into file_paths select file_id, path from raw.loaded_files")
         note_changed_events(connection, [])
 
     def remove(self, entries: Sequence[Entry]) -> None:
@@ -420,9 +423,10 @@ def _stored_files(
             for e in before
         ]
     try:
-        return list_members(landing / file.path, file.path, limits)
+        members = list_members(landing / file.path, file.path, limits)
     except UnreadableArchiveError as error:
         return [error]
+    return members or [UnreadableArchiveError(_NOTHING_IN_IT)]
 
 
 def _describe_one(

@@ -183,6 +183,28 @@ def test_a_damaged_member_costs_itself_and_hidden_ones_are_passed_over(tmp_path:
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "damaged_name"),
+    [("../1.json", "..-1.json"), ("a/1.json", "a/..json"), ("1.json", "1.jso/")],
+)
+def test_a_damaged_name_that_looks_like_a_hidden_one_or_a_folder_is_told(
+    tmp_path: Path, name: str, damaged_name: str
+) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for one in (name, "2.json", "folder/"):
+            archive.writestr(one, b"")
+    before, _, after = path.read_bytes().rpartition(name.encode())  # the last one: the directory's
+    path.write_bytes(before + damaged_name.encode() + after)
+
+    members = {member.path: member for member in list_members(path, "a.zip")}
+
+    assert str(members.pop(f"a.zip::{damaged_name}")) == (
+        "damaged in its zip (BadZipFile); export it again"
+    )
+    assert list(members) == ["a.zip::2.json"]
+
+
 def test_a_zip_whose_names_are_no_text_says_so(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w") as archive:

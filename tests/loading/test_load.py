@@ -336,6 +336,21 @@ def test_a_truncated_gzip_gives_its_whole_lines_and_says_so(school: School) -> N
     assert school.query("select reason from raw.loaded_files") == [("truncated gzip",)]
 
 
+@pytest.mark.parametrize("names", [[], [".DS_Store", "__MACOSX/._1.json"], ["folder/"]])
+def test_a_zip_with_nothing_to_load_stands_in_the_ledger(school: School, names: list[str]) -> None:
+    school.amplitude.mkdir(parents=True)
+    with zipfile.ZipFile(school.amplitude / "empty.zip", "w") as archive:
+        for name in names:
+            archive.writestr(name, b"")
+
+    school.load()
+
+    ((path, status, reason),) = school.query("select path, status, reason from raw.loaded_files")
+    assert (path, status) == ("amplitude/empty.zip", "unreadable")
+    assert str(reason).startswith("the zip holds no file, or hidden ones only; take it out")
+    assert school.load().unchanged_files == 1
+
+
 def test_a_broken_zip_and_an_unknown_file_stand_in_the_ledger_with_a_remedy(
     school: School,
 ) -> None:
