@@ -50,7 +50,7 @@ from orchestration.loading.satismeter import SatismeterReader
 from orchestration.loading.scratch import Scratch
 from orchestration.loading.sharing import shares
 from orchestration.loading.surveys import SurveyReader
-from orchestration.loading.warehouse import memory_shared
+from orchestration.loading.warehouse import share_memory
 from orchestration.loading.zendesk import ZENDESK_TABLES, ZendeskReader
 from orchestration.settings import Settings
 from orchestration.tombstones import NOBODY, Tombstones
@@ -123,6 +123,7 @@ def load_landing(
         LandingError: more than half of the loaded files are gone, which looks like a folder that
             is not mounted; nothing has been changed.
     """
+    share_memory(connection, settings)
     pseudonyms.install(connection, secret)
     forgetting.install(connection, tombstones)
     _write_contracts(connection, contracts)
@@ -147,7 +148,6 @@ def load_landing(
     with (
         Scratch(settings.scratch, settings.landing, limits) as scratch,
         closing(scratch.inflate(wanted_files)) as inflated,
-        memory_shared(connection, settings),
     ):
         for (reader, entries), files in zip(batches, inflated, strict=True):
             if progress is not None:

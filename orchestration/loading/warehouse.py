@@ -121,20 +121,15 @@ def _configuration(settings: Settings) -> dict[str, str | bool | int | float | l
     return configuration
 
 
-@contextmanager
-def memory_shared(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Iterator[None]:
-    """Leave a quarter of DuckDB's memory to Python for the time of a block.
+def share_memory(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Leave a quarter of DuckDB's memory to Python, until the warehouse is closed.
 
-    While exports are loaded DuckDB keeps as much of the warehouse in memory as it may, and Python
-    holds inflated files and the ledger beside it.
+    While exports are loaded DuckDB keeps as much of the warehouse in memory as it may, also when it
+    closes it, and Python holds inflated files and the ledger beside it.
     """
     whole = settings.memory_limit
     found = connection.execute("select parse_formatted_bytes($1) * 3 // 4", [whole]).fetchall()
     connection.execute(f"set memory_limit = '{found[0][0]} bytes'")
-    try:
-        yield
-    finally:
-        connection.execute(f"set memory_limit = '{whole}'")
 
 
 def stamp_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> int:
