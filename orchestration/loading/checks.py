@@ -135,6 +135,19 @@ class UnreadFile:
 
 
 @dataclass(frozen=True)
+class FutureExport:
+    """A file whose newest export time is yet to come.
+
+    Attributes:
+        path: the file.
+        newest_at: that time, UTC.
+    """
+
+    path: str
+    newest_at: datetime
+
+
+@dataclass(frozen=True)
 class ImplausibleAnswers:
     """Answers of one column of a survey that are no number, or out of the mapping's bounds."""
 
@@ -379,3 +392,19 @@ def unread_files(connection: duckdb.DuckDBPyConnection) -> list[UnreadFile]:
         """
     ).fetchall()
     return [UnreadFile(*row) for row in rows]
+
+
+def exports_of_the_future(
+    connection: duckdb.DuckDBPyConnection, now: datetime
+) -> list[FutureExport]:
+    """Files with export times after `now` (with a time zone), the latest first."""
+    rows = connection.execute(
+        f"""
+        select {shown_path("path")}, newest_at
+        from raw.loaded_files
+        where newest_at > $1::timestamptz at time zone 'UTC'
+        order by newest_at desc, path
+        """,
+        [now],
+    ).fetchall()
+    return [FutureExport(*row) for row in rows]

@@ -142,7 +142,7 @@ def test_a_long_list_is_cut_but_its_count_is_not() -> None:
 def test_what_is_an_error_blocks_the_models() -> None:
     blocking = {spec.name for spec in judging.raw_checks.check_specs if spec.blocking}
 
-    assert blocking == {"few_rows_are_quarantined", "ledger_adds_up"}
+    assert blocking == {"few_rows_are_quarantined", "ledger_adds_up", "exports_are_of_the_past"}
 
 
 def test_implausible_numbers_warn_with_survey_column_and_number() -> None:
@@ -153,3 +153,20 @@ def test_implausible_numbers_warn_with_survey_column_and_number() -> None:
     assert named(result) == "- coders: salary (62 of 1,343)"
     assert result.metadata["implausible_answers"].value == 62
     assert judging.numbers([]).passed
+
+
+@pytest.mark.parametrize(
+    ("moves_as_of", "severity"),
+    [(True, dg.AssetCheckSeverity.ERROR), (False, dg.AssetCheckSeverity.WARN)],
+)
+def test_exports_of_the_future_stop_the_run_where_they_would_move_the_as_of(
+    moves_as_of: bool, severity: dg.AssetCheckSeverity
+) -> None:
+    found = [checks.FutureExport("amplitude/a.json.gz", datetime(2199, 12, 31, 23, 59))]
+
+    result = judging.past(found, moves_as_of=moves_as_of)
+
+    assert (result.passed, result.severity) == (False, severity)
+    assert named(result) == "- amplitude/a.json.gz: 2199-12-31 23:59 UTC"
+    assert "NORTHSTAR_AS_OF" in str(result.description)
+    assert judging.past([], moves_as_of=moves_as_of).passed

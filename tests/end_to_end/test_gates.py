@@ -121,6 +121,30 @@ def test_a_failing_asset_check_stops_publishing(
     assert "published__northstar" not in steps
 
 
+def test_exports_of_the_future_stop_publishing_unless_the_as_of_is_set(school: School) -> None:
+    before = digest(school)
+    checks = school.repository / "orchestration" / "defs" / "ingestion" / "checks.py"
+    tolerance = "_CLOCKS_APART = timedelta(days=7)"
+    assert tolerance in checks.read_text()
+    # The demo's exports are of the future if that is what this year is.
+    checks.write_text(
+        checks.read_text().replace(tolerance, "_CLOCKS_APART = -timedelta(days=20000)")
+    )
+    school.change_contracts()
+
+    failed = school.run()
+
+    assert failed.returncode == 1
+    assert "✗ exports_are_of_the_past of raw.loaded_files: Exports are of a time" in failed.stdout
+    assert digest(school) == before
+
+    done = school.run(NORTHSTAR_AS_OF="2026-06-10")
+
+    assert done.returncode == 0, done.stderr
+    assert "! exports_are_of_the_past of raw.loaded_files" in done.stdout
+    assert digest(school) != before
+
+
 def test_publishing_itself_refuses_where_dagster_would_go_on(
     school: School, monkeypatch: pytest.MonkeyPatch
 ) -> None:

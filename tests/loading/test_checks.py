@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from importlib import resources
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
@@ -295,4 +296,27 @@ def test_a_silence_as_long_as_those_within_exports_is_no_gap_but_30_days_always_
     add_responses(connection, 5, days(date(2026, 5, 24), 2))
     assert checks.missing_satismeter_days(connection) == [
         checks.MissingDays(date(2026, 4, 24), date(2026, 5, 23), 30)
+    ]
+
+
+def test_files_of_the_future_are_found_whatever_the_zone_of_the_clock(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    now = datetime(2026, 3, 1, 12, tzinfo=ZoneInfo("Asia/Tokyo"))  # 03:00 UTC
+    for path, newest in {
+        "past": datetime(2026, 3, 1, 3),
+        "tomorrow": datetime(2026, 3, 1, 3, 0, 1),
+        "never": datetime(2199, 12, 31),
+        "without times": None,
+    }.items():
+        add_file(connection, path)
+        connection.execute(
+            "update raw.loaded_files set newest_at = $2 where path = $1", [path, newest]
+        )
+
+    found = checks.exports_of_the_future(connection, now)
+
+    assert found == [
+        checks.FutureExport("never", datetime(2199, 12, 31)),
+        checks.FutureExport("tomorrow", datetime(2026, 3, 1, 3, 0, 1)),
     ]

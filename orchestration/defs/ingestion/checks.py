@@ -1,6 +1,7 @@
 """Checks of what was loaded. Errors stop the run; warnings name what somebody should look at."""
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
@@ -15,6 +16,8 @@ _MOST_NAMED = 30
 _TOO_FEW, _TOO_MANY = 0.5, 2.0
 _WEEKS_TO_JUDGE = 2
 _ROWS_TO_JUDGE = 100
+# Clocks may be wrong by hours, or set back by days, without an export being of another time.
+_CLOCKS_APART = timedelta(days=7)
 
 SCHEMA_DRIFT = dg.AssetCheckSpec(
     "schema_drift",
@@ -64,7 +67,13 @@ READ = dg.AssetCheckSpec(
     asset=raw_key("loaded_files"),
     description="Every file of the landing folder is of a known kind and can be read.",
 )
-
+PAST = dg.AssetCheckSpec(
+    "exports_are_of_the_past",
+    asset=raw_key("loaded_files"),
+    description="No export holds a time of export that is yet to come. The newest one is the day "
+    "as of which every figure is judged.",
+    blocking=True,
+)
 NUMBERS = dg.AssetCheckSpec(
     "survey_numbers_are_plausible",
     asset=raw_key("survey_responses"),
@@ -84,6 +93,7 @@ NUMBERS = dg.AssetCheckSpec(
         QUARANTINE_EMPTY,
         LEDGER,
         READ,
+        PAST,
         NUMBERS,
     ],
     pool=WAREHOUSE_POOL,
@@ -104,6 +114,10 @@ def raw_checks(rebuild_run: dg.ResourceParam[RebuildRun]) -> Iterator[dg.AssetCh
         yield quarantined_rows(reasons)
         yield ledger(checks.ledger_imbalances(connection))
         yield read(checks.unread_files(connection))
+        yield past(
+            checks.exports_of_the_future(connection, datetime.now(UTC) + _CLOCKS_APART),
+            moves_as_of=rebuild_run.settings.as_of is None,
+        )
         yield numbers(checks.implausible_answers(connection))
 
 
@@ -241,6 +255,18 @@ def read(files: Sequence[checks.UnreadFile]) -> dg.AssetCheckResult:
         named,
         dg.AssetCheckSeverity.WARN,
         f"{len(files)} files were not read, or not wholly.",
+    )
+
+
+def past(found: Sequence[checks.FutureExport], *, moves_as_of: bool) -> dg.AssetCheckResult:
+    """Fail when a time of export is yet to come and moves the as-of; warn when it does not."""
+    named = [f"{file.path}: {file.newest_at:%Y-%m-%d %H:%M} UTC" for file in found]
+    return _judge(
+        PAST,
+        named,
+        dg.AssetCheckSeverity.ERROR if moves_as_of else dg.AssetCheckSeverity.WARN,
+        "Exports are of a time that is yet to come, and figures are judged as of the newest one. "
+        "Export them again, or set NORTHSTAR_AS_OF; if they are right, the clock here is not.",
     )
 
 
