@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
 from pathlib import Path
 
 import duckdb
@@ -20,6 +19,7 @@ from orchestration.lock import rebuild_lock
 from orchestration.publishing import published_file
 from orchestration.secret import pseudonym_key
 from orchestration.settings import REPOSITORY, Settings
+from tests.signals import ask_for_long, raised_by_a_signal
 
 
 @pytest.fixture
@@ -148,25 +148,16 @@ def test_a_stop_while_duckdb_works_is_told_in_a_sentence_and_alerts_nobody(
     is_published: bool,
     state: str,
 ) -> None:
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    def ask_for_long(settings: Settings, _: argparse.Namespace) -> None:
+    def work(settings: Settings, _: argparse.Namespace) -> None:
         if is_published:
             published_file(settings).parent.mkdir()
             published_file(settings).touch()
         with duckdb.connect() as connection:
-            signal.setitimer(signal.ITIMER_REAL, 0.2)
-            connection.execute("set threads = 1")  # looks at signals between its pieces of work
-            connection.execute("select max(hash(range)) from range(3_000_000_000)")
+            ask_for_long(connection)
 
-    monkeypatch.setattr("orchestration.cli._COMMANDS", {**_COMMANDS, "run": ask_for_long})
-    before = signal.signal(signal.SIGALRM, stop)
-    try:
+    monkeypatch.setattr("orchestration.cli._COMMANDS", {**_COMMANDS, "run": work})
+    with raised_by_a_signal(KeyboardInterrupt):
         assert main(["run"]) == 130
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
     told = capsys.readouterr().err
     assert told.startswith(f"Stopped. The published file is {state}")

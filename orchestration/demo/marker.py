@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -11,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from orchestration.demo.truth import Truth
+from orchestration.digests import digest_of_file
 from orchestration.durable import write_file
 from orchestration.errors import LandingError
 
@@ -87,7 +87,7 @@ def foreign_files(landing: Path) -> list[Path]:
         for name in files_below(landing)
         if name != MARKER_NAME
         and not _is_draft(name)
-        and marker.files.get(name) != hash_of(landing / name)
+        and marker.files.get(name) != digest_of_file(landing / name)
     ]
 
 
@@ -109,7 +109,7 @@ def remove_demo(landing: Path) -> list[Path]:
         for name, expected in marker.files.items():
             path = landing / name
             folders.update(list(path.parents)[: len(PurePosixPath(name).parts) - 1])
-            if path.is_file() and not path.is_symlink() and hash_of(path) == expected:
+            if path.is_file() and not path.is_symlink() and digest_of_file(path) == expected:
                 path.unlink()
         for folder in sorted(folders, key=lambda folder: len(folder.parts), reverse=True):
             if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
@@ -134,12 +134,6 @@ def is_vacant(landing: Path) -> bool:
 def is_unfinished(landing: Path) -> bool:
     """Whether a run of the demo was killed before all of its files were in place."""
     return (landing / DRAFT_NAME).exists()
-
-
-def hash_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def files_below(folder: Path) -> list[str]:

@@ -21,7 +21,6 @@ from orchestration.demo.marker import (
     MARKER_NAME,
     Marker,
     files_below,
-    hash_of,
     is_vacant,
     read_marker,
     remove_demo,
@@ -56,6 +55,7 @@ from orchestration.demo.truth import (
     wave_truth,
 )
 from orchestration.demo.zendesk import SupportDesk
+from orchestration.digests import digest_of_file
 from orchestration.errors import LandingError, SettingsError
 
 DEFAULT_LEARNERS: Final = 5_000
@@ -101,7 +101,7 @@ def write_demo(
     with _without_cycle_collector():
         truth = _write_exports(draft, learners, Period.of_months(months, end), months, seed)
     names = files_below(draft)
-    files = {name: hash_of(draft / name) for name in names}
+    files = {name: digest_of_file(draft / name) for name in names}
     marker = Marker(seed=seed, learners=learners, months=months, files=files, truth=truth)
     # The marker comes first: from then on, every file that is moved is known to be the demo's.
     write_marker(landing, marker)

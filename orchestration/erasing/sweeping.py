@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from orchestration.contracts import Contracts
-from orchestration.demo.marker import hash_of, read_marker, write_marker
+from orchestration.demo.marker import read_marker, write_marker
+from orchestration.digests import digest_of_file
 from orchestration.erasing.people import Linked, pseudonym
 from orchestration.erasing.stored import LandedFiles, Stored, remove_drafts, rewrite
 from orchestration.erasing.texts import (
@@ -469,7 +470,7 @@ def accept_in_demo(settings: Settings, school: School) -> None:
     files = dict(marker.files)
     for name in known.keys() & files.keys():
         path = settings.landing / name
-        if path.is_file() and (found := hash_of(path)) in known[name]:
+        if path.is_file() and (found := digest_of_file(path)) in known[name]:
             files[name] = found
     if files != marker.files:
         write_marker(settings.landing, marker.model_copy(update={"files": files}))

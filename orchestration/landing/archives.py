@@ -5,7 +5,6 @@ Members are only ever read through their archive; no name from a zip becomes a p
 
 from __future__ import annotations
 
-import hashlib
 import io
 import lzma
 import os
@@ -19,6 +18,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO, ClassVar, Protocol
 
 from isal import igzip_lib, isal_zlib
+
+from orchestration.digests import digest_of_stream
 
 # Read in small pieces, inflated into pieces that the allocator keeps: those of a MiB are given back
 # to the kernel each time, which costs as much as inflating them.
@@ -163,12 +164,6 @@ def is_zip(path: str) -> bool:
     return path.lower().endswith(".zip")
 
 
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file's bytes, hexadecimal."""
-    with path.open("rb", buffering=0) as file:
-        return _hash_stream(file)
-
-
 def list_members(
     file: Path, landed_path: str, limits: Limits | None = None
 ) -> list[StoredFile | UnreadableArchiveError]:
@@ -241,7 +236,7 @@ def _look_at(
         return UnreadableArchiveError(limits.told, path)
     try:
         with archive.open(entry) as stream:
-            digest = _hash_stream(stream)
+            digest = digest_of_stream(stream)
     except _ZIP_ERRORS as error:
         reason = f"damaged in its zip ({type(error).__name__}); {_AGAIN}"
         return UnreadableArchiveError(reason, path)
@@ -372,10 +367,3 @@ def _has_member(content: bytes) -> bool:
     first = content[: len(_GZIP_START)]
     alike = sum(a == b for a, b in zip(first, _GZIP_START, strict=False))
     return alike >= min(len(first), 2) or _GZIP_START in content
-
-
-def _hash_stream(stream: IO[bytes]) -> str:
-    digest = hashlib.sha256()
-    while chunk := stream.read(_CHUNK):
-        digest.update(chunk)
-    return digest.hexdigest()

@@ -173,14 +173,13 @@ class EventReader(Reader):
         damaged = [file for file in files if file.damage is not None]
         sound = [file for file in files if file.damage is None]
         joined = [file for file in sound if file.joined is not None]
-        parts = list(by_text(joined).items())
         alone = [file for file in sound if file.joined is None]
         # DuckDB 2.0 takes a file of one byte for an empty one, whatever the byte.
         tiny = {file.file_id for file in alone if _size(file) == 1}
         damaged += [file for file in alone if file.file_id in tiny]
-        texts = [(file.text, [file]) for file in alone if file.file_id not in tiny]
-        damaged += _chunked(parts, self._read_joined, connection)
-        damaged += _chunked(texts, self._read_alone, connection)
+        alone = [file for file in alone if file.file_id not in tiny]
+        damaged += _chunked(joined, self._read_joined, connection)
+        damaged += _chunked(alone, self._read_alone, connection)
         damaged += self._set_aside(connection, sound)
         self._salvaged = {file.file_id for file in damaged}
         if damaged:
@@ -661,16 +660,17 @@ def _row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
 
 
 def _chunked(
-    texts: Sequence[_Text],
+    files: Sequence[UnpackedFile],
     read: Callable[[duckdb.DuckDBPyConnection, Sequence[Path]], None],
     connection: duckdb.DuckDBPyConnection,
 ) -> list[UnpackedFile]:
-    """Read texts, several in one statement; returns the files of those that cannot be read.
+    """Read files, many in one statement; returns those whose text cannot be read.
 
     One bad line fails the whole statement. DuckDB's message names the text in most cases; in the
     others halving finds it in few reads.
     """
     failed: list[UnpackedFile] = []
+    texts: Sequence[_Text] = list(by_text(files).items())
     waiting = [
         texts[start : start + _TEXTS_A_STATEMENT]
         for start in range(0, len(texts), _TEXTS_A_STATEMENT)

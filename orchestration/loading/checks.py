@@ -136,7 +136,7 @@ class UnreadFile:
 
 @dataclass(frozen=True)
 class FutureExport:
-    """A file whose newest export time is yet to come.
+    """A file whose newest export time is later than any can be.
 
     Attributes:
         path: the file.
@@ -395,9 +395,9 @@ def unread_files(connection: duckdb.DuckDBPyConnection) -> list[UnreadFile]:
 
 
 def exports_of_the_future(
-    connection: duckdb.DuckDBPyConnection, now: datetime
+    connection: duckdb.DuckDBPyConnection, latest: datetime
 ) -> list[FutureExport]:
-    """Files with export times after `now` (with a time zone), the latest first."""
+    """Files with export times after `latest` (with a time zone), the latest first."""
     rows = connection.execute(
         f"""
         select {shown_path("path")}, newest_at
@@ -405,6 +405,6 @@ def exports_of_the_future(
         where newest_at > $1::timestamptz at time zone 'UTC'
         order by newest_at desc, path
         """,
-        [now],
+        [latest],
     ).fetchall()
     return [FutureExport(*row) for row in rows]

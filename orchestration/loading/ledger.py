@@ -174,7 +174,5 @@ def touch(
         set size = landed.size, modified_ns = landed.modified_ns, landed_hash = landed.landed_hash
         from landed_files as landed
         where landed.path = loaded_files.path
-            and (landed.size, landed.modified_ns, landed.landed_hash) is distinct from
-                (loaded_files.size, loaded_files.modified_ns, loaded_files.landed_hash)
         """
     )

@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 
 from orchestration.contracts import Contracts, SatismeterMapping, SurveyMapping
+from orchestration.digests import digest_of_file
 from orchestration.errors import LandingError
 from orchestration.landing import Inventory, LandedFile
 from orchestration.landing.archives import (
@@ -22,7 +23,6 @@ from orchestration.landing.archives import (
     Limits,
     StoredFile,
     UnreadableArchiveError,
-    hash_file,
     is_zip,
     list_members,
     not_opened,
@@ -383,7 +383,7 @@ def _describe(
         if before and (before[0].size, before[0].modified_ns) == (file.size, file.modified_ns):
             landed_hash = before[0].landed_hash
         try:
-            landed_hash = landed_hash or hash_file(inventory.landing / file.path)
+            landed_hash = landed_hash or digest_of_file(inventory.landing / file.path)
             stored = _stored_files(inventory.landing, file, landed_hash, before, limits)
         except OSError as error:
             stored = [UnreadableArchiveError(not_opened(error))]

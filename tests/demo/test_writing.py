@@ -18,7 +18,8 @@ from orchestration.demo import (
 )
 from orchestration.demo import writing as writing_module
 from orchestration.demo.__main__ import main
-from orchestration.demo.marker import DRAFT_NAME, Marker, hash_of
+from orchestration.demo.marker import DRAFT_NAME, Marker
+from orchestration.digests import digest_of_file
 from orchestration.errors import LandingError, SettingsError
 from tests.demo.exports import LEARNERS, MONTHS, SEED, Demo, read_amplitude
 
@@ -27,7 +28,7 @@ TINY: Any = {"learners": 20, "months": 2}
 
 def content_of(folder: Path) -> dict[str, str]:
     return {
-        path.relative_to(folder).as_posix(): hash_of(path)
+        path.relative_to(folder).as_posix(): digest_of_file(path)
         for path in folder.rglob("*")
         if path.is_file()
     }
@@ -93,7 +94,7 @@ def test_a_folder_with_own_exports_is_refused(tmp_path: Path) -> None:
     own.write_text("a,b\n")
     with pytest.raises(LandingError, match=r"surveys/own\.csv.*NORTHSTAR_LANDING_DIR"):
         write_demo(tmp_path, **TINY)
-    assert content_of(tmp_path) == {"surveys/own.csv": hash_of(own)}
+    assert content_of(tmp_path) == {"surveys/own.csv": digest_of_file(own)}
 
 
 def test_a_second_demo_is_refused_and_names_the_first(tmp_path: Path) -> None:

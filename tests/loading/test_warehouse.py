@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ from orchestration.errors import WarehouseError
 from orchestration.loading import connect, stamp_run
 from orchestration.loading.warehouse import share_memory, stamped_run
 from orchestration.settings import REPOSITORY, Settings
+from tests.signals import ask_for_long, raised_by_a_signal
 
 # Leaves changes in the log beside the file, as a kill does.
 WRITE_AND_DIE = """
@@ -114,23 +114,12 @@ class DagsterStops(BaseException):
 
 def test_a_stop_during_a_query_is_no_error(settings: Settings) -> None:
     """The driver tells it as a `RuntimeError`, which Dagster would take for a failed step."""
-
-    def stop(*_: object) -> None:
-        raise DagsterStops
-
-    def ask_for_long() -> None:
-        with connect(settings) as connection:
-            connection.execute("set threads = 1")  # looks at signals between its pieces of work
-            signal.setitimer(signal.ITIMER_REAL, 0.2)
-            connection.execute("select max(hash(range)) from range(3_000_000_000)")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            ask_for_long()
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+    with (
+        raised_by_a_signal(DagsterStops),
+        pytest.raises(KeyboardInterrupt),
+        connect(settings) as connection,
+    ):
+        ask_for_long(connection)
 
     with connect(settings) as connection:
         assert stamped_run(connection) == "first"

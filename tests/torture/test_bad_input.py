@@ -19,7 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.landing.archives import Limits, hash_file
+from orchestration.digests import digest_of_file
+from orchestration.landing.archives import Limits
 from tests.torture.corpus import Template, event, make_templates, response, ticket
 from tests.torture.landings import Loaded, School, check_accounts, good_rows, make_batch
 from tests.torture.measure import MEASURE, SEED, Measure
@@ -238,12 +239,12 @@ def test_files_that_may_not_be_read_or_go_while_they_are_stand_in_the_ledger(
     def hash_some(path: Path) -> str:
         if path.name == "plain-closed.csv":
             raise PermissionError(13, "Permission denied", str(path))
-        digest = hash_file(path)
+        digest = digest_of_file(path)
         if path.name == "plain-going.csv":
             path.unlink()
         return digest
 
-    monkeypatch.setattr("orchestration.loading.load.hash_file", hash_some)
+    monkeypatch.setattr("orchestration.loading.load.digest_of_file", hash_some)
     loaded = school.load()
 
     assert {path: (e["status"], e["reason"], e["loaded"]) for path, e in loaded.ledger.items()} == {
