@@ -1,5 +1,5 @@
-"""What depends on the clock: when something was published, who holds the lock since when, and when
-people are told of what is wrong. None of it is a figure.
+"""What depends on the clock: when something was published, who holds the lock since when, when
+people are told of what is wrong, and whether exports are of the future. None of it is a figure.
 
 Ids and times of publications go forward even when the clock does not (see tests/publishing); times
 of files are compared for being the same, never for being earlier; waiting uses a clock that nobody
@@ -40,6 +40,7 @@ def test_the_clock_decides_no_figure() -> None:
     files = sorted((REPOSITORY / "orchestration").rglob("*.py"))
     found = {reading for path in files for reading in _readings(path)}
     assert found == {
+        "defs/ingestion/checks.py: datetime.now(UTC)",  # a gate: no export is of a time to come
         "erasing/requests.py: datetime.now(UTC)",  # when somebody asked to be forgotten
         "lock.py: datetime.now(UTC)",  # what is said of the holder
         "publishing/writing.py: datetime.now(UTC)",  # ops.published_at

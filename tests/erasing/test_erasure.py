@@ -154,7 +154,8 @@ def test_a_later_export_does_not_bring_her_back_and_another_key_changes_nothing_
     landing = school.settings.landing
     late = amplitude()
     plant(landing, {"amplitude/again.zip": late["amplitude/first.zip"]})
-    at = datetime.now(UTC).replace(year=datetime.now(UTC).year + 1, microsecond=0, tzinfo=None)
+    # After the erasure, and not so late that no export can be of that time.
+    at = datetime.now(UTC).replace(microsecond=0, tzinfo=None) + timedelta(days=1)
     anew = event(replace(ANN, letter="ann"), 90, event_time=str(at), server_upload_time=str(at))
     plant(
         landing,
