@@ -48,7 +48,7 @@ from orchestration.loading.repeats import (
 from orchestration.loading.rows import stage
 from orchestration.loading.satismeter import SatismeterReader
 from orchestration.loading.scratch import Scratch
-from orchestration.loading.sharing import shares
+from orchestration.loading.sharing import map_shares
 from orchestration.loading.surveys import SurveyReader
 from orchestration.loading.warehouse import share_memory
 from orchestration.loading.zendesk import ZENDESK_TABLES, ZendeskReader
@@ -395,7 +395,7 @@ def _describe(
 
     # Hashing lets go of the interpreter, so that every core can hash.
     with ThreadPoolExecutor(_HASHERS) as pool:
-        for entries in pool.map(look_at_all, shares(inventory.files, size=attrgetter("size"))):
+        for entries in map_shares(pool, look_at_all, inventory.files, size=attrgetter("size")):
             yield from entries
 
 

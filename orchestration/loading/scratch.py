@@ -22,7 +22,7 @@ from typing import Self
 from orchestration.landing.archives import Limits, StoredStream, inflate, open_stored
 from orchestration.loading.batch import Joined, UnpackedFile
 from orchestration.loading.ledger import Entry
-from orchestration.loading.sharing import shares
+from orchestration.loading.sharing import map_shares
 
 _Batch = tuple[Sequence[Entry], bool]
 
@@ -110,21 +110,19 @@ class _Inflation:
 
     def run(self, pool: ThreadPoolExecutor) -> list[UnpackedFile]:
         """Inflate all of them; the pool's threads share the work."""
-        files = list(chain.from_iterable(pool.map(self._inflate, self._shares())))
+        inflated = map_shares(pool, self._inflate, self._landed(), size=self._stored_size)
+        files = list(chain.from_iterable(inflated))
         self._close_part()
         return files
 
-    def _shares(self) -> Iterator[list[list[str]]]:
+    def _landed(self) -> Iterator[list[str]]:
         """Paths by landed file; a large zip is cut so that every core has work."""
         by_landed: dict[str, list[str]] = {}
         for path, (_, entry) in self._entries.items():
             by_landed.setdefault(entry.landed_path, []).append(path)
-        cut = (
-            paths[start::_INFLATERS]
-            for paths in by_landed.values()
-            for start in range(min(_INFLATERS, len(paths)))
-        )
-        return shares(cut, size=self._stored_size)
+        for paths in by_landed.values():
+            for start in range(min(_INFLATERS, len(paths))):
+                yield paths[start::_INFLATERS]
 
     def _stored_size(self, paths: Sequence[str]) -> int:
         return sum(self._entries[path][1].stored_size for path in paths)
