@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import mmap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +24,7 @@ from orchestration.loading.forgetting import forget_events, forget_merges
 from orchestration.loading.lines import stage_lines
 from orchestration.loading.rows import stage
 from orchestration.loading.scratch import TAG, by_text
+from orchestration.loading.sharing import cut
 from orchestration.loading.shown import UNKNOWN, collect_unknown, store_unknown
 from orchestration.loading.sql import file_literal, identifier, literal, literals
 
@@ -73,8 +74,10 @@ _EARLIEST: Final = "1970-01-01"
 _LATEST: Final = "2200-01-01"
 # DuckDB reads in pieces of twice this size, each on one core: larger ones leave cores idle.
 _MAX_LINE_BYTES: Final = 16 * 2**20
-# A bad line fails the statement that meets it, and its texts are read again in halves.
-_TEXTS_A_STATEMENT: Final = 16
+# Less than a group of rows in each statement, and they are written twice: small texts take a third
+# longer, 16 at a time. But a bad line fails the statement that meets it.
+_TEXTS_A_STATEMENT: Final = 256
+_BYTES_A_STATEMENT: Final = 2**29
 _SAMPLED_LINES: Final = 2_000
 _SAMPLED_BYTES: Final = 8 * 2**20
 _STRUCTS: Final = {"event": "event_properties", "user": "user_properties"}
@@ -666,15 +669,14 @@ def _chunked(
 ) -> list[UnpackedFile]:
     """Read files, many in one statement; returns those whose text cannot be read.
 
-    One bad line fails the whole statement. DuckDB's message names the text in most cases; in the
-    others halving finds it in few reads.
+    One bad line fails the whole statement. DuckDB's message names the text in most cases. The
+    others are read again in halves, so that many bad ones cost few reads of the good ones.
     """
     failed: list[UnpackedFile] = []
-    texts: Sequence[_Text] = list(by_text(files).items())
-    waiting = [
-        texts[start : start + _TEXTS_A_STATEMENT]
-        for start in range(0, len(texts), _TEXTS_A_STATEMENT)
-    ]
+    texts: Iterable[_Text] = by_text(files).items()
+    waiting = list(
+        cut(texts, _text_size, most_items=_TEXTS_A_STATEMENT, most_bytes=_BYTES_A_STATEMENT)
+    )
     while waiting:
         chunk = waiting.pop()
         if not chunk:
@@ -686,14 +688,12 @@ def _chunked(
             duckdb.ConversionException,
             duckdb.IOException,
         ) as error:
-            named = [text for text in chunk if f'"{text[0]}"' in str(error)]
-            if len(chunk) == 1 or named:
-                bad = named[0] if named else chunk[0]
-                failed += bad[1]
-                waiting.append([text for text in chunk if text is not bad])
-            else:
-                half = len(chunk) // 2
-                waiting += [chunk[:half], chunk[half:]]
+            told = str(error)
+            bad = {path for path, _ in chunk if len(chunk) == 1 or f'"{path}"' in told}
+            failed += (file for path, of_text in chunk if path in bad for file in of_text)
+            rest = [text for text in chunk if text[0] not in bad]
+            half = len(rest) // 2
+            waiting += [rest[:half], rest[half:]]
     return failed
 
 
@@ -765,6 +765,10 @@ def _first_lines(text: Path) -> str:
             if line.strip():
                 lines.append(line.strip())
     return b"\n".join(lines).decode(errors="replace")
+
+
+def _text_size(text: _Text) -> int:
+    return sum(map(_size, text[1]))
 
 
 def _size(file: UnpackedFile) -> int:

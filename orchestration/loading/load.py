@@ -48,7 +48,7 @@ from orchestration.loading.repeats import (
 from orchestration.loading.rows import stage
 from orchestration.loading.satismeter import SatismeterReader
 from orchestration.loading.scratch import Scratch
-from orchestration.loading.sharing import map_shares
+from orchestration.loading.sharing import cut, map_shares
 from orchestration.loading.surveys import SurveyReader
 from orchestration.loading.warehouse import share_memory
 from orchestration.loading.zendesk import ZENDESK_TABLES, ZendeskReader
@@ -533,17 +533,15 @@ def _batches(
     for (source, contract_hash), group in sorted(groups.items(), key=lambda item: item[0]):
         reader = _reader(source, contract_hash, contracts)
         group.sort(key=lambda entry: (str(entry.exported_hour or ""), entry.path))
-        batch: list[Entry] = []
-        size = 0
-        for entry in group:
-            inflated = entry.stored_size * (_USUAL_INFLATION if entry.path.endswith(".gz") else 1)
-            if batch and (size + inflated > _BATCH_INFLATED_BYTES or len(batch) == _BATCH_FILES):
-                yield reader, batch
-                batch, size = [], 0
-            batch.append(entry)
-            size += inflated
-        if batch:
+        for batch in cut(
+            group, _inflated, most_items=_BATCH_FILES, most_bytes=_BATCH_INFLATED_BYTES
+        ):
             yield reader, batch
+
+
+def _inflated(entry: Entry) -> int:
+    """About how many bytes a file has, inflated."""
+    return entry.stored_size * (_USUAL_INFLATION if entry.path.endswith(".gz") else 1)
 
 
 def _reader(source: str, contract_hash: str, contracts: Contracts) -> Reader:

@@ -1,4 +1,4 @@
-"""Work for threads: many small files at a time."""
+"""Many small files at a time: each has its price, for a thread as for DuckDB."""
 
 from __future__ import annotations
 
@@ -11,8 +11,32 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 # Handing something over to a thread takes longer than reading a small file.
-_ITEMS = 64
-_BYTES = 2**20
+_SHARE_ITEMS = 64
+_SHARE_BYTES = 2**20
+
+
+def cut(
+    items: Iterable[T], size: Callable[[T], int], *, most_items: int, most_bytes: int
+) -> Iterator[list[T]]:
+    """Cut items into runs, in their order.
+
+    Args:
+        items: what is to be worked on.
+        size: of an item, in bytes.
+        most_items: of a run.
+        most_bytes: of a run; an item of more goes alone.
+    """
+    run: list[T] = []
+    total = 0
+    for item in items:
+        of_item = size(item)
+        if run and (len(run) == most_items or total + of_item > most_bytes):
+            yield run
+            run, total = [], 0
+        run.append(item)
+        total += of_item
+    if run:
+        yield run
 
 
 def map_shares(
@@ -38,18 +62,4 @@ def map_shares(
         with turn:
             return work(share)
 
-    return pool.map(in_turn, _shares(items, size))
-
-
-def _shares(items: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
-    share: list[T] = []
-    total = 0
-    for item in items:
-        of_item = size(item)
-        if share and (len(share) == _ITEMS or total + of_item > _BYTES):
-            yield share
-            share, total = [], 0
-        share.append(item)
-        total += of_item
-    if share:
-        yield share
+    return pool.map(in_turn, cut(items, size, most_items=_SHARE_ITEMS, most_bytes=_SHARE_BYTES))

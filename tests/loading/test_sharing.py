@@ -1,4 +1,4 @@
-"""Work for threads is cut into runs: nothing is left out, and no run is too long."""
+"""Work is cut into runs: nothing is left out, and no run is too long."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration.loading.scratch import _tagged
-from orchestration.loading.sharing import map_shares
+from orchestration.loading.sharing import cut, map_shares
 
 LINES = st.lists(st.sampled_from([b"{}", b'{"a":1}', b"{", b"}", b"", b"5", b"{}\r", b'{"\xff"}']))
 
 
 @given(st.lists(st.integers(0, 2**21)))
 def test_runs_hold_every_item_in_its_order_and_no_more_than_they_may(sizes: list[int]) -> None:
-    with ThreadPoolExecutor(2) as pool:
-        found = list(map_shares(pool, list, sizes, size=int))
+    found = list(cut(sizes, int, most_items=64, most_bytes=2**20))
 
     assert [size for share in found for size in share] == sizes
     for share in found:
@@ -28,6 +27,14 @@ def test_runs_hold_every_item_in_its_order_and_no_more_than_they_may(sizes: list
     # None could have taken in the first of the next.
     for share, following in pairwise(found):
         assert len(share) == 64 or sum(share) + following[0] > 2**20
+
+
+@given(st.lists(st.integers(0, 2**21)))
+def test_threads_give_back_every_item_in_its_order(sizes: list[int]) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        found = list(map_shares(pool, list, sizes, size=int))
+
+    assert [size for share in found for size in share] == sizes
 
 
 def test_small_things_are_worked_on_by_one_thread_at_a_time() -> None:
