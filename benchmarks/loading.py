@@ -70,7 +70,9 @@ def figures(arguments: Sequence[str] = ()) -> list[Figure]:
             *_against_zcat(school, options.events, options.files, options.turns, wanted=1.5),
             _against_polars(school, folder / "polars", options.events, options.turns),
             _against_dlt(folder / "dlt", options.dlt_events),
-            _small_files(folder / "small", options.small_events, options.small_files),
+            _small_files(
+                folder / "small", options.small_events, options.small_files, options.turns
+            ),
         ]
         shutil.rmtree(school.data_dir)
         if options.large:
@@ -158,17 +160,22 @@ def _against_dlt(folder: Path, events: int) -> Figure:
     )
 
 
-def _small_files(folder: Path, events: int, files: int) -> Figure:
-    small = measured_apart(_load, _school(folder / "small", events, files))
-    large = measured_apart(_load, _school(folder / "large", events, 40))
-    print(f"{files} files {small.clock:.2f} s, 40 files {large.clock:.2f} s", flush=True)
-    return Figure(
-        area=_AREA,
-        what=f"{files:,} hourly files, against 40 files of as many events",
-        size=f"{events:,} events",
-        ratio=small.clock / large.clock,
-        wanted=at_most(2),
-        note=f"{small.clock:.1f} s and {large.clock:.1f} s",
+def _small_files(folder: Path, events: int, files: int, turns: int) -> Figure:
+    many, few = _school(folder / "many", events, files), _school(folder / "few", events, 40)
+    ratios, seconds = [], []
+    for _ in range(turns):
+        small, large = measured_apart(_load, many), measured_apart(_load, few)
+        ratios.append(small.clock / large.clock)
+        seconds.append((small.clock, large.clock))
+        print(f"{files} files {small.clock:.2f} s, 40 files {large.clock:.2f} s", flush=True)
+    best = min(seconds)
+    return figure_of_turns(
+        _AREA,
+        f"{files:,} hourly files, against 40 files of as many events",
+        f"{events:,} events",
+        ratios,
+        at_most(2),
+        note=f"best {best[0]:.1f} and {best[1]:.1f} s",
     )
 
 
