@@ -223,20 +223,18 @@ def _load(school: Settings) -> None:
 def _load_plainly(school: Settings) -> None:
     """The same columns by DuckDB alone, which also inflates: no ids hashed, nothing judged."""
     database = school.data / "plain.duckdb"
-    database.unlink(missing_ok=True)
-    files = sorted((school.landing / "amplitude").glob("*.gz"))
-    types = EventReader(read_contracts(school.sources).tracking_plans[0]).types
     with duckdb.connect(str(database)) as connection:
         connection.execute("set enable_progress_bar = false")
-        connection.execute(f"create table events as from {json_lines(files, types)}")
+        connection.execute(
+            f"create table events as from {json_lines(_exports(school), _types(school))}"
+        )
     database.unlink()
 
 
 def _read(school: Settings) -> None:
     """Inflate a batch of files ahead, as the load does, and parse the columns that it keeps."""
-    (plan,) = read_contracts(school.sources).tracking_plans
-    types = EventReader(plan).types
-    files = sorted((school.landing / "amplitude").glob("*.gz"))
+    types = _types(school)
+    files = _exports(school)
     batches = [
         [_entry(school, file) for file in files[first : first + _FILES_A_BATCH]]
         for first in range(0, len(files), _FILES_A_BATCH)
@@ -251,6 +249,16 @@ def _read(school: Settings) -> None:
         for batch in inflated:
             lines = json_lines([file.text for file in batch], types)
             connection.execute(f"select {kept} from {lines}").fetchall()
+
+
+def _exports(school: Settings) -> list[Path]:
+    return sorted((school.landing / "amplitude").glob("*.gz"))
+
+
+def _types(school: Settings) -> dict[str, str]:
+    """The columns that the load reads of a line, with DuckDB's types."""
+    (plan,) = read_contracts(school.sources).tracking_plans
+    return EventReader(plan).types
 
 
 def _entry(school: Settings, file: Path) -> Entry:

@@ -393,7 +393,7 @@ def _describe(
     def look_at_all(files: Sequence[LandedFile]) -> list[Entry]:
         return [entry for file in files for entry in look_at(file)]
 
-    # Hashing lets go of the interpreter, so that every core can hash.
+    # Hashing lets go of the interpreter, so that every core can hash a large file.
     with ThreadPoolExecutor(_HASHERS) as pool:
         for entries in map_shares(pool, look_at_all, inventory.files, size=attrgetter("size")):
             yield from entries
