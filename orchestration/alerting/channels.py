@@ -47,13 +47,11 @@ def send(channel: str, settings: AlertSettings, alert: Alert) -> None:
     thread = threading.Thread(target=attempt, name="northstar-alert", daemon=True)
     thread.start()
     thread.join(settings.timeout_seconds)
-    if not outcome:
-        raise NotDelivered(f"no answer within {settings.timeout_seconds:g} s")
-    error = outcome[0]
+    error = outcome[0] if outcome else TimeoutError()
     if isinstance(error, NotDelivered):
         raise error
     if error is not None:
-        raise NotDelivered(_reason(error)) from None
+        raise NotDelivered(reason(error, settings.timeout_seconds)) from None
 
 
 def post(settings: AlertSettings, alert: Alert) -> None:
@@ -131,7 +129,10 @@ def _for_chat(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception, timeout_seconds: float) -> str:
+    """The kind of failure, without anything a server said."""
+    if _is_silence(error):
+        return f"no answer within {timeout_seconds:g} s"
     if isinstance(error, urllib.error.HTTPError):
         return f"HTTP {error.code}"
     if isinstance(error, smtplib.SMTPResponseException):
@@ -139,3 +140,18 @@ def _reason(error: Exception) -> str:
     if isinstance(error, urllib.error.URLError) and isinstance(error.reason, Exception):
         return type(error.reason).__name__
     return type(error).__name__
+
+
+def _is_silence(error: BaseException | None) -> bool:
+    """Whether a time-out is behind it.
+
+    A socket's time-out comes as itself, as the reason of a `URLError`, or, from smtplib, as what
+    was being handled when a "disconnected" was raised; which of them, or whether the time of the
+    whole attempt ends first, is chance.
+    """
+    if isinstance(error, urllib.error.URLError) and isinstance(error.reason, Exception):
+        error = error.reason
+    return isinstance(error, TimeoutError) or (
+        isinstance(error, smtplib.SMTPServerDisconnected)
+        and isinstance(error.__context__, TimeoutError)
+    )
