@@ -1,7 +1,5 @@
 with
 
-    -- The days are read three times: of a relation with a name that is read more than once, DuckDB
-    -- makes a copy in memory, of years.
     -- Most devices never send an anonymous event, and those that do mostly do before the first
     -- sign-in; asking only for sign-ins that such an event may belong to keeps this table small.
     last_anonymous as (
@@ -11,38 +9,29 @@ with
         group by device_key
     ),
 
-    last_sign_ins as (
-        select learner_days.device_key, min(learner_days.activity_date) as activity_date
-        from {{ ref("int_learner_days_by_id") }} as learner_days
-        inner join
-            last_anonymous
-            on learner_days.device_key = last_anonymous.device_key
-            and learner_days.activity_date >= last_anonymous.activity_date
-        where not learner_days.is_excluded and learner_days.user_key is not null
-        group by learner_days.device_key
-    ),
-
-    bounds as (
-        select
-            last_anonymous.device_key,
-            coalesce(last_sign_ins.activity_date, last_anonymous.activity_date) as activity_date
-        from last_anonymous
-        left join last_sign_ins on last_anonymous.device_key = last_sign_ins.device_key
-    ),
-
+    -- From the day of the last anonymous event on, the first sign-in is all that decides: these
+    -- days
+    -- are one group, so that the days, which are years, need not be read again to find the first.
     sign_ins as (
         select
             learner_days.device_key,
-            learner_days.activity_date,
             learner_days.user_key,
+            case
+                when learner_days.activity_date < last_anonymous.activity_date
+                then learner_days.activity_date
+            end as day_before_last,
+            min(learner_days.activity_date) as activity_date,
             min(learner_days.first_event_at) as first_event_at
         from {{ ref("int_learner_days_by_id") }} as learner_days
-        inner join
-            bounds
-            on learner_days.device_key = bounds.device_key
-            and learner_days.activity_date <= bounds.activity_date
+        inner join last_anonymous on learner_days.device_key = last_anonymous.device_key
         where not learner_days.is_excluded and learner_days.user_key is not null
-        group by learner_days.device_key, learner_days.activity_date, learner_days.user_key
+        group by
+            learner_days.device_key,
+            learner_days.user_key,
+            case
+                when learner_days.activity_date < last_anonymous.activity_date
+                then learner_days.activity_date
+            end
     ),
 
     ranked as (
@@ -51,7 +40,7 @@ with
             activity_date,
             user_key,
             row_number() over (
-                partition by device_key, activity_date order by first_event_at, user_key
+                partition by device_key, day_before_last order by first_event_at, user_key
             ) as position
         from sign_ins
     ),

@@ -17,46 +17,46 @@ with
         group by learner_key
     ),
 
-    -- The days are read twice: of a relation with a name that is read more than once, DuckDB makes
-    -- a copy in memory, of years.
-    last_told as (
-        select days.user_key, max(days.activity_date) as activity_date
+    told as (
+        select days.user_key, days.country, max(days.activity_date) as activity_date
         from {{ ref("int_learner_days_by_id") }} as days
         inner join as_of on days.activity_date < as_of.as_of_date
         where days.user_key is not null and days.country is not null and not days.is_excluded
-        group by days.user_key
+        group by days.user_key, days.country
     ),
 
     -- The alphabet decides between two countries of one day, so that the answer never depends on
-    -- the order of arrival. Only the last day of each learner is looked at: sorting all of them
-    -- would cost the whole history each day.
-    last_countries as (
-        select days.user_key, min(days.country) as country
-        from {{ ref("int_learner_days_by_id") }} as days
-        inner join
-            last_told
-            on days.user_key = last_told.user_key
-            and days.activity_date = last_told.activity_date
-        where days.country is not null and not days.is_excluded
-        group by days.user_key
+    -- the order of arrival.
+    countries as (
+        select
+            user_key,
+            country,
+            row_number() over (
+                partition by user_key order by activity_date desc, country
+            ) as position
+        from told
     ),
 
-    first_touched as (
-        select learner_key, min(first_touch_at) as first_touch_at
+    last_countries as (select user_key, country from countries where position = 1),
+
+    touches as (
+        select learner_key, channel, min(first_touch_at) as first_touch_at
         from {{ ref("int_touches") }}
-        group by learner_key
+        group by learner_key, channel
     ),
 
     -- The alphabet decides here, too.
-    first_touches as (
-        select touches.learner_key, min(touches.channel) as channel
-        from {{ ref("int_touches") }} as touches
-        inner join
-            first_touched
-            on touches.learner_key = first_touched.learner_key
-            and touches.first_touch_at = first_touched.first_touch_at
-        group by touches.learner_key
+    channels as (
+        select
+            learner_key,
+            channel,
+            row_number() over (
+                partition by learner_key order by first_touch_at, channel
+            ) as position
+        from touches
     ),
+
+    first_touches as (select learner_key, channel from channels where position = 1),
 
     learners as (
         select users.user_key as learner_key, as_of.as_of_date from users cross join as_of
