@@ -96,12 +96,16 @@ def school(tmp_path_factory: pytest.TempPathFactory) -> School:
             "survival: duration is 'None'; it takes an SQL expression",
         ),
         (
-            "attribution('x', 'y', model='last', lookback_days=-1)",
+            "attribution('x', 'y', models=['last'], lookback_days=-1)",
             "attribution: lookback_days is '-1'; it takes a whole number, 0 or more",
         ),
         (
-            "attribution('x', 'y', model='best', lookback_days=30)",
-            "attribution: model is 'best'; it takes first, last, linear",
+            "attribution('x', 'y', models=['last', 'best'], lookback_days=30)",
+            "attribution: models is 'best'; it takes first, last, linear",
+        ),
+        (
+            "attribution('x', 'y', models='last', lookback_days=30)",
+            "attribution: models is 'last'; it takes a list of first, last, linear",
         ),
         (
             "funnel('x', [['a', 'true']], window_seconds=60)",

@@ -57,22 +57,29 @@ def test_credits_are_those_of_one_conversion_after_the_other_and_add_up(tmp_path
     touch_rows = ", ".join(
         f"({who}, '{channel}', timestamp '{at}')" for who, channel, at in touches
     )
-    choices = [(model, days) for model in ("first", "last", "linear") for days in (0, 3, 30)]
+    models = ["first", "last", "linear"]
+    lookbacks = (0, 3, 30)
     results = School(tmp_path).run_all(
         [
             "select * from ({{ attribution("
             'conversions="(values '
             f'{conversion_rows}) as given (learner_key, converted_at)", '
             f'touches="(values {touch_rows}) as seen (learner_key, channel, touched_at)", '
-            f"model='{model}', lookback_days={days}) }}}})"
-            for model, days in choices
+            f"models={asked}, lookback_days={days}) }}}})"
+            for asked in (models, ["linear"])
+            for days in lookbacks
         ]
     )
-    for (model, days), rows in zip(choices, results, strict=True):
-        built = {(who, at, channel): credit for who, at, channel, credit in rows}
+    for days, rows, linear in zip(lookbacks, results[:3], results[3:], strict=True):
+        built = {(model, who, at, channel): credit for model, who, at, channel, credit in rows}
         assert len(built) == len(rows)
-        assert built == credits(conversions, touches, model, days), (model, days)
-        assert sum(built.values()) == len(conversions)
+        assert built == {
+            (model, *given): credit
+            for model in models
+            for given, credit in credits(conversions, touches, model, days).items()
+        }, days
+        assert sum(built.values()) == len(models) * len(conversions)
+        assert sorted(linear) == sorted(row for row in rows if row[0] == "linear")
     thirds = [credit for *_, credit in results[-1] if credit not in (0, 1)]
     assert Decimal("0.333333") in thirds
     assert Decimal("0.333334") in thirds

@@ -3,14 +3,20 @@
 
     conversions    relation with learner_key and converted_at
     touches        relation with learner_key, channel and touched_at
-    model          first (touch), last (touch), linear (all touches alike)
+    models         list of first (touch), last (touch), linear (all touches alike)
     lookback_days  only touches at most as many days (of 24 hours) before the conversion count
 
-    Gives learner_key, converted_at, channel, credit: one row per conversion and channel. Credits are
-    decimals of six places, and the last touch takes the remainder, so that the credits of a
-    conversion add up to 1 exactly. A conversion without a touch has channel `none`. -#}
-{% macro attribution(conversions, touches, model, lookback_days) %}
-    {%- do check_choice("attribution", "model", model, ["first", "last", "linear"]) -%}
+    Gives model, learner_key, converted_at, channel, credit: one row per model, conversion and channel.
+    Credits are decimals of six places, and the last touch takes the remainder, so that the credits
+    that a model gives a conversion add up to 1 exactly. A conversion without a touch has channel
+    `none`. -#}
+{% macro attribution(conversions, touches, models, lookback_days) %}
+    {%- if models is string or models is not iterable or not models -%}
+        {%- do refuse("attribution", "models", models, "a list of first, last, linear") -%}
+    {%- endif -%}
+    {%- for model in models -%}
+        {%- do check_choice("attribution", "models", model, ["first", "last", "linear"]) -%}
+    {%- endfor -%}
     {%- do check_whole("attribution", "lookback_days", lookback_days, 0) -%}
     with
 
@@ -42,34 +48,42 @@
 
         -- Millionths are whole numbers: they add up without rounding.
         attribution_credits as (
-            select
-                learner_key,
-                converted_at,
-                coalesce(channel, 'none') as channel,
-                {% if model == "first" -%}
-                    case when position = 1 then 1000000 else 0 end as millionths
-                {%- elif model == "last" -%}
-                    case
-                        when touches = 0 or position = touches then 1000000 else 0
-                    end as millionths
-                {%- else -%}
-                    case
-                        when touches = 0
-                        then 1000000
-                        when position = touches
-                        then 1000000 - (touches - 1) * cast(floor(1000000.0 / touches) as bigint)
-                        else cast(floor(1000000.0 / touches) as bigint)
-                    end as millionths
+            {%- for model in models %}
+                select
+                    '{{ model }}' as model,
+                    learner_key,
+                    converted_at,
+                    coalesce(channel, 'none') as channel,
+                    {% if model == "first" -%}
+                        case when position = 1 then 1000000 else 0 end as millionths
+                    {%- elif model == "last" -%}
+                        case
+                            when touches = 0 or position = touches then 1000000 else 0
+                        end as millionths
+                    {%- else -%}
+                        case
+                            when touches = 0
+                            then 1000000
+                            when position = touches
+                            then
+                                1000000 - (touches - 1) * cast(floor(1000000.0 / touches) as bigint)
+                            else cast(floor(1000000.0 / touches) as bigint)
+                        end as millionths
+                    {%- endif %}
+                from attribution_touches
+                {%- if not loop.last %}
+                    union all
                 {%- endif %}
-            from attribution_touches
+            {%- endfor %}
         )
 
     select
+        model,
         learner_key,
         converted_at,
         channel,
         cast(sum(millionths) * cast(0.000001 as decimal(7, 6)) as decimal(18, 6)) as credit
     from attribution_credits
     where millionths > 0
-    group by learner_key, converted_at, channel
+    group by model, learner_key, converted_at, channel
 {% endmacro %}

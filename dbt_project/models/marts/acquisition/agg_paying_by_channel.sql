@@ -1,4 +1,3 @@
-{%- set models = ["first", "last", "linear"] -%}
 {%- set lookback_days = var("attribution_lookback_days") -%}
 with
 
@@ -35,38 +34,26 @@ with
         group by touches.learner_key, touches.channel, touches.activity_date
     ),
 
-    {% for model in models %}
-        {{ model }}_touch as (
-            {{
-                attribution(
-                    conversions="conversions",
-                    touches="touches",
-                    model=model,
-                    lookback_days=lookback_days,
-                )
-            }}
-        ),
-    {% endfor %}
-
     credits as (
-        {% for model in models %}
-            select '{{ model }}' as attribution, learner_key, channel, credit
-            from {{ model }}_touch
-            {% if not loop.last %}
-                union all
-            {% endif %}
-        {% endfor %}
+        {{
+            attribution(
+                conversions="conversions",
+                touches="touches",
+                models=["first", "last", "linear"],
+                lookback_days=lookback_days,
+            )
+        }}
     ),
 
     final as (
         select
-            credits.attribution,
+            credits.model as attribution,
             conversions.month,
             credits.channel,
             cast(sum(credits.credit) as decimal(18, 6)) as conversions
         from credits
         inner join conversions on credits.learner_key = conversions.learner_key
-        group by credits.attribution, conversions.month, credits.channel
+        group by credits.model, conversions.month, credits.channel
     )
 
 select *
