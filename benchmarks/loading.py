@@ -209,6 +209,7 @@ def _load(school: Settings) -> None:
     """From an empty warehouse to all events committed."""
     shutil.rmtree(school.warehouse.parent, ignore_errors=True)
     with connect(school) as connection:
+        connection.execute("set enable_progress_bar = false")  # on where a process is spawned
         load_landing(
             connection,
             school,
