@@ -1,7 +1,7 @@
 with
 
     -- Most devices never send an anonymous event, and those that do mostly do before the first
-    -- sign-in; asking only for sign-ins that such an event may belong to keeps this table small.
+    -- sign-in: this table is small, since only sign-ins that such an event may belong to are in it.
     last_anonymous as (
         select device_key, max(activity_date) as activity_date
         from {{ ref("int_learner_days_by_id") }}
@@ -9,9 +9,8 @@ with
         group by device_key
     ),
 
-    -- From the day of the last anonymous event on, the first sign-in is all that decides: these
-    -- days
-    -- are one group, so that the days, which are years, need not be read again to find the first.
+    -- From the day of the last anonymous event on, only the first sign-in decides: these days are
+    -- one group, so that all the years need not be read again to find the first of them.
     sign_ins as (
         select
             learner_days.device_key,
