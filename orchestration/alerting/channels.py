@@ -131,26 +131,22 @@ def _for_chat(text: str) -> str:
 
 def reason(error: Exception, timeout_seconds: float) -> str:
     """The kind of failure, without anything a server said."""
+    if isinstance(error, urllib.error.URLError) and isinstance(error.reason, Exception):
+        error = error.reason
     if _is_silence(error):
         return f"no answer within {timeout_seconds:g} s"
     if isinstance(error, urllib.error.HTTPError):
         return f"HTTP {error.code}"
     if isinstance(error, smtplib.SMTPResponseException):
         return f"{type(error).__name__} {error.smtp_code}"
-    if isinstance(error, urllib.error.URLError) and isinstance(error.reason, Exception):
-        return type(error.reason).__name__
     return type(error).__name__
 
 
-def _is_silence(error: BaseException | None) -> bool:
-    """Whether a time-out is behind it.
+def _is_silence(error: Exception) -> bool:
+    """Whether a socket's time-out is behind it, which smtplib makes a "disconnected" of.
 
-    A socket's time-out comes as itself, as the reason of a `URLError`, or, from smtplib, as what
-    was being handled when a "disconnected" was raised; which of them, or whether the time of the
-    whole attempt ends first, is chance.
+    Whether that or the time of the whole attempt ends first is chance.
     """
-    if isinstance(error, urllib.error.URLError) and isinstance(error.reason, Exception):
-        error = error.reason
     return isinstance(error, TimeoutError) or (
         isinstance(error, smtplib.SMTPServerDisconnected)
         and isinstance(error.__context__, TimeoutError)
