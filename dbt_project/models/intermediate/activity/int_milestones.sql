@@ -37,7 +37,7 @@ with
     emails as (select email_key, user_key from {{ ref("int_identity__emails") }}),
 
     -- Only these are looked up, and by their ids alone: joining all events, as wide as they are,
-    -- costs five times as much.
+    -- costs five times as much. Read from the table, since DuckDB copies `events` if read twice.
     without_user as (
         select event_id, user_key, device_key, amplitude_key, email_key, activity_date
         from {{ ref("int_milestones_by_id") }}

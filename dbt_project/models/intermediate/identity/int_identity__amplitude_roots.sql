@@ -7,8 +7,7 @@ with recursive
     ),
 
     -- An id that was absorbed more than once follows its last merge, so that the order in which
-    -- merge
-    -- files arrive changes nothing.
+    -- files of merges arrive changes nothing.
     ranked as (
         select
             absorbed_amplitude_key,

@@ -1,5 +1,7 @@
 with
 
+    -- The days are read where they are needed: of a relation with a name that is read more than
+    -- once, DuckDB makes a copy in memory, of years.
     -- Most devices never send an anonymous event, and those that do mostly do before the first
     -- sign-in: this table is small, since only sign-ins that such an event may belong to are in it.
     last_anonymous as (

@@ -46,17 +46,12 @@ with
     ),
 
     -- The alphabet decides here, too.
-    channels as (
+    first_touches as (
         select
-            learner_key,
-            channel,
-            row_number() over (
-                partition by learner_key order by first_touch_at, channel
-            ) as position
+            learner_key, {{ first_by("channel", row_of(["first_touch_at", "channel"])) }} as channel
         from touches
+        group by learner_key
     ),
-
-    first_touches as (select learner_key, channel from channels where position = 1),
 
     learners as (
         select users.user_key as learner_key, as_of.as_of_date from users cross join as_of
